@@ -1,0 +1,55 @@
+package models
+
+// RevocationOutbox is an ending that is not sealed yet, written in the
+// transaction that ended the thing. Owned by tokens.
+type RevocationOutbox struct {
+	ID      ID `gorm:"primaryKey"`
+	Kind    string
+	Target  []byte
+	Epoch   int64
+	Until   Time `gorm:"column:until_at"`
+	WantAck bool
+}
+
+// TableName names the table for GORM.
+func (RevocationOutbox) TableName() string { return "revocation_outbox" }
+
+// RevocationBatch is a sealed batch of endings. Seq is dense: the unique key
+// lets one sealer win, so that a reader needs no more than its last Seq as a
+// cursor. Owned by tokens.
+type RevocationBatch struct {
+	Seq      int64 `gorm:"primaryKey;autoIncrement:false"`
+	PrevHash []byte
+	Body     []byte
+	WantAck  bool
+	SealedAt Time
+}
+
+// TableName names the table for GORM.
+func (RevocationBatch) TableName() string { return "revocation_batches" }
+
+// Deployment is the one row about the whole installation. LogID names the
+// revocation log; it changes when the database went back in time. Owned by
+// tokens, but for SetupDoneAt, which accounts sets through tokens.
+type Deployment struct {
+	ID           int64 `gorm:"primaryKey;autoIncrement:false"`
+	LogID        ID
+	AccessTTLMax int64 `gorm:"column:access_ttl_max"` // microseconds, the longest in use so far
+	SetupDoneAt  Time
+	CreatedAt    Time
+}
+
+// TableName names the table for GORM.
+func (Deployment) TableName() string { return "deployment" }
+
+// Node is a running server process. Owned by tokens.
+type Node struct {
+	ID        ID `gorm:"primaryKey"`
+	Boot      ID
+	Beat      int64
+	StartedAt Time
+	SeenAt    Time
+}
+
+// TableName names the table for GORM.
+func (Node) TableName() string { return "nodes" }
