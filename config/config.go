@@ -1,0 +1,85 @@
+package config
+
+import (
+	"log/slog"
+	"net/url"
+	"time"
+)
+
+// Config is every setting of the server. The tags carry the name, the default
+// and the help line of each; "secret" marks values that are never printed and
+// that may also come from a file named by NAME_FILE.
+type Config struct {
+	ListenAddr        string   `env:"LISTEN_ADDR" envDefault:"127.0.0.1:5000" help:"Address and port to listen on."`
+	AppURL            string   `env:"APP_URL" help:"The address people type. The only source of links, of the issuer of tokens and of cookie security. Default: http://localhost: and the port of LISTEN_ADDR."`
+	AllowInsecureHTTP bool     `env:"ALLOW_INSECURE_HTTP" envDefault:"false" help:"Accept an APP_URL that is neither https nor loopback. Passwords then cross the network in the clear."`
+	AppName           string   `env:"APP_NAME" envDefault:"Gatehouse" help:"Who runs it, as the pages and mails say."`
+	DataDir           string   `env:"DATA_DIR" envDefault:"data" help:"Folder of the embedded database and the generated secret."`
+	DatabaseURL       Secret   `env:"DATABASE_URL" secret:"true" help:"sqlite:PATH, or mysql://user:password@tcp(host:3306)/name. Default: sqlite:DATA_DIR/gatehouse.db."`
+	SecretKey         Secret   `env:"SECRET_KEY" secret:"true" help:"32 random bytes or more, in hex or base64. Made once in DATA_DIR/secret.key with SQLite; must be given with MySQL. The command secret prints a good one."`
+	TrustedProxies    Networks `env:"TRUSTED_PROXIES" help:"Networks (CIDR, separated by commas) whose X-Forwarded-For is believed. Default: none."`
+
+	SMTPURL  Secret `env:"SMTP_URL" secret:"true" help:"smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465. Without it mail lands in /dev/inbox, on loopback only."`
+	MailFrom string `env:"MAIL_FROM" help:"Sender address of mails. Needed with SMTP_URL."`
+
+	Signup            string `env:"SIGNUP" envDefault:"open" oneof:"open invite closed" help:"Who may register: open, invite or closed."`
+	EmailVerification string `env:"EMAIL_VERIFICATION" envDefault:"required" oneof:"required optional" help:"required keeps secret who has an account; optional gives that up and lets people in at once."`
+	PasswordMinLength int    `env:"PASSWORD_MIN_LENGTH" envDefault:"8" min:"8" max:"128" help:"Shortest password accepted, in characters; 15 is recommended (NIST SP 800-63B-4, section 3.1.1.2)."`
+
+	AccessTokenTTL      time.Duration `env:"ACCESS_TOKEN_TTL" envDefault:"10m" min:"1s" max:"24h" help:"Life of an access token."`
+	RefreshTokenTTL     time.Duration `env:"REFRESH_TOKEN_TTL" envDefault:"720h" min:"1s" max:"8784h" help:"Longest life of a line of refresh tokens, used or not."`
+	RefreshTokenIdleTTL time.Duration `env:"REFRESH_TOKEN_IDLE_TTL" envDefault:"168h" min:"1s" max:"8784h" help:"Life of a refresh token that is not used."`
+	RefreshRetryWindow  time.Duration `env:"REFRESH_RETRY_WINDOW" envDefault:"30s" min:"1s" max:"10m" help:"How long after its first use a refresh token may be shown again by tabs and retries."`
+	SessionIdleTTL      time.Duration `env:"SESSION_IDLE_TTL" envDefault:"24h" min:"1s" max:"8784h" help:"Life of a browser session that is not used."`
+	SessionAbsoluteTTL  time.Duration `env:"SESSION_ABSOLUTE_TTL" envDefault:"720h" min:"1s" max:"8784h" help:"Longest life of a browser session, used or not."`
+	SigningAlg          string        `env:"SIGNING_ALG" envDefault:"ES256" oneof:"ES256 EdDSA RS256" help:"Signature of access tokens: ES256, EdDSA or RS256."`
+
+	HashConcurrency     int   `env:"HASH_CONCURRENCY" envDefault:"0" min:"0" max:"256" help:"Password hashes computed at once, 19 MiB each. 0 is one a processor."`
+	LimitSignupPerNet   Limit `env:"LIMIT_SIGNUP_PER_NETWORK" envDefault:"20/1h" help:"Sign-ups from one network (IPv4 address, IPv6 /48)."`
+	LimitLoginPerNet    Limit `env:"LIMIT_LOGIN_PER_NETWORK" envDefault:"300/1m" help:"Sign-in tries from one network."`
+	LimitMailPerAddress Limit `env:"LIMIT_MAIL_PER_ADDRESS" envDefault:"5/1h" help:"Mails to one address for each purpose."`
+	LimitLoginFreeTries int   `env:"LIMIT_LOGIN_FREE_TRIES" envDefault:"10" min:"1" max:"10" help:"Wrong passwords before delays begin; at most 10."`
+
+	MetricsAddr string `env:"METRICS_ADDR" help:"Address and port of a listener of its own for /metrics. Default: none."`
+	LogFormat   string `env:"LOG_FORMAT" oneof:"text json" help:"text or json. Default: text on a terminal, else json."`
+	LogLevel    string `env:"LOG_LEVEL" envDefault:"info" oneof:"debug info warn error" help:"debug also logs requests that succeeded."`
+}
+
+// Secret is a setting that prints as "[secret]"; Reveal gives it away.
+type Secret string
+
+// Reveal returns the value itself.
+func (s Secret) Reveal() string { return string(s) }
+
+// String implements fmt.Stringer.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "[secret]"
+}
+
+// GoString implements fmt.GoStringer.
+func (s Secret) GoString() string { return s.String() }
+
+// LogValue implements slog.LogValuer.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// URL is APP_URL parsed. Load has checked it, so it cannot fail.
+func (c Config) URL() *url.URL {
+	u, err := url.Parse(c.AppURL)
+	if err != nil {
+		return &url.URL{}
+	}
+	return u
+}
+
+// UsesSQLite reports whether the embedded database is in use.
+func (c Config) UsesSQLite() bool { return c.SQLitePath() != "" }
+
+// SlogLevel is LOG_LEVEL as slog knows it.
+func (c Config) SlogLevel() slog.Level {
+	var l slog.Level
+	_ = l.UnmarshalText([]byte(c.LogLevel)) // Load has checked the word
+	return l
+}

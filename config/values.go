@@ -1,0 +1,79 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Limit is "N/duration": at most N in that time. The zero Limit is "off".
+type Limit struct {
+	N   int
+	Per time.Duration
+}
+
+// Off reports whether nothing is limited.
+func (l Limit) Off() bool { return l.N == 0 }
+
+// String is the inverse of UnmarshalText.
+func (l Limit) String() string {
+	if l.Off() {
+		return "off"
+	}
+	return fmt.Sprintf("%d/%s", l.N, l.Per)
+}
+
+// UnmarshalText reads "20/1h" or "off".
+func (l *Limit) UnmarshalText(b []byte) error {
+	s := string(b)
+	if s == "off" {
+		*l = Limit{}
+		return nil
+	}
+	count, per, _ := strings.Cut(s, "/")
+	n, errN := strconv.Atoi(count)
+	d, errD := time.ParseDuration(per)
+	if errN != nil || errD != nil || n < 1 || n > 1_000_000 || d < time.Second || d > 24*time.Hour {
+		return fmt.Errorf("want a count and a duration such as 20/1h (1 to 1000000, 1s to 24h), or off")
+	}
+	*l = Limit{N: n, Per: d}
+	return nil
+}
+
+// Networks is a list of CIDR prefixes, separated by commas.
+type Networks []netip.Prefix
+
+// UnmarshalText reads "10.0.0.0/8,fd00::/8"; a bare address is that one host.
+func (n *Networks) UnmarshalText(b []byte) error {
+	var list Networks
+	for word := range strings.SplitSeq(string(b), ",") {
+		word = strings.TrimSpace(word)
+		if word == "" {
+			continue
+		}
+		p, err := parseNetwork(word)
+		if err != nil {
+			return err
+		}
+		list = append(list, p)
+	}
+	*n = list
+	return nil
+}
+
+func parseNetwork(word string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(word); err == nil && addr.Zone() == "" {
+		return netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(word)
+	if err != nil {
+		return netip.Prefix{}, fmt.Errorf("%q is no network: want CIDR such as 10.0.0.0/8, separated by commas", word)
+	}
+	if p.Bits() == 0 {
+		// Believing the header from everywhere lets anybody choose his address.
+		return netip.Prefix{}, fmt.Errorf("%q is every address: name the networks of your proxies alone", word)
+	}
+	return p.Masked(), nil
+}
