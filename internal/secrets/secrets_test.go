@@ -1,0 +1,103 @@
+package secrets
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func TestARawSecretNeverPrintsItself(t *testing.T) {
+	r := NewRaw([]byte("hunter2"))
+	js, err := json.Marshal(map[string]any{"r": r})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := fmt.Sprintf("%v %s %q %x %#v %+v %s", r, r, r, r, r, &r, js)
+	if strings.Contains(all, "hunter2") || strings.Contains(all, "68756e74657232") {
+		t.Errorf("printed %s", all)
+	}
+}
+
+func TestAHashOfOneKindNeverMatchesAnother(t *testing.T) {
+	a, _ := HashOf("session", "x")
+	b, _ := HashOf("link", "x")
+	if a == b {
+		t.Error("two kinds gave one hash")
+	}
+	if _, ok := HashOf("session", ""); ok {
+		t.Error("an empty secret was hashed")
+	}
+}
+
+func TestEmptyValuesAreNeverEqual(t *testing.T) {
+	if Equal(nil, nil) || Equal([]byte{}, nil) || !Equal([]byte("a"), []byte("a")) || Equal([]byte("a"), []byte("ab")) {
+		t.Error("Equal is wrong")
+	}
+}
+
+func TestASealedValueOpensInItsOwnPlaceOnly(t *testing.T) {
+	box, err := NewBox(Random(32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := box.Seal("t", "c", []byte("row"), []byte("plain"))
+	if got, err := box.Open("t", "c", []byte("row"), sealed); err != nil || string(got) != "plain" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	for name, try := range map[string]func() ([]byte, error){
+		"another table":  func() ([]byte, error) { return box.Open("u", "c", []byte("row"), sealed) },
+		"another column": func() ([]byte, error) { return box.Open("t", "d", []byte("row"), sealed) },
+		"another row":    func() ([]byte, error) { return box.Open("t", "c", []byte("row2"), sealed) },
+		"shifted names":  func() ([]byte, error) { return box.Open("tc", "", []byte("row"), sealed) },
+		"a cut value":    func() ([]byte, error) { return box.Open("t", "c", []byte("row"), sealed[:len(sealed)-1]) },
+		"nothing":        func() ([]byte, error) { return box.Open("t", "c", []byte("row"), nil) },
+	} {
+		if _, err := try(); err != ErrOpen {
+			t.Errorf("%s: %v, want ErrOpen", name, err)
+		}
+	}
+	if _, err := NewBox(make([]byte, 31)); err == nil {
+		t.Error("a short key was accepted")
+	}
+}
+
+func TestTokensAreOfOneLengthAndNeverTheSame(t *testing.T) {
+	seen := map[string]bool{}
+	for range 200 {
+		s := NewToken("gh_x_").Reveal()
+		if len(s) != len("gh_x_")+43 || seen[s] {
+			t.Fatalf("bad token %q", s)
+		}
+		seen[s] = true
+	}
+}
+
+func TestDigitsAreDigits(t *testing.T) {
+	for range 100 {
+		d := Digits(6).Reveal()
+		if len(d) != 6 || strings.Trim(d, "0123456789") != "" {
+			t.Fatalf("bad code %q", d)
+		}
+	}
+}
+
+func FuzzBase62(f *testing.F) {
+	f.Add([]byte{0, 1, 255}, "0")
+	f.Add(bytes.Repeat([]byte{255}, 32), "zzzz")
+	f.Fuzz(func(t *testing.T, b []byte, s string) {
+		if len(b) > 128 || len(s) > 256 {
+			return
+		}
+		back, err := DecodeBase62(string(EncodeBase62(b)), len(b))
+		if err != nil || !bytes.Equal(back, b) {
+			t.Fatalf("%x became %x, %v", b, back, err)
+		}
+		for n := range 40 {
+			if got, err := DecodeBase62(s, n); err == nil && string(EncodeBase62(got)) != s {
+				t.Fatalf("%q has a second spelling", s)
+			}
+		}
+	})
+}
