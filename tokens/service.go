@@ -1,0 +1,160 @@
+package tokens
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"time"
+	"unicode"
+
+	"gorm.io/gorm"
+
+	"gatehouse/audit"
+	"gatehouse/internal/apperr"
+	"gatehouse/internal/database"
+	"gatehouse/internal/secrets"
+	"gatehouse/keys"
+	"gatehouse/models"
+)
+
+// FirstParty is the client id of our own logins, of pages and of the JSON API.
+const FirstParty = "gatehouse"
+
+// Client is who asks: for audit rows and for the list of sessions. It never
+// decides anything, because a visitor chooses most of it.
+type Client struct {
+	IP        string
+	UserAgent string
+	RequestID string
+	Locale    string
+}
+
+// Subject is the row of the view "admissions": all that may be known here of
+// the person a token is for, read in one statement.
+type Subject struct {
+	ID           models.ID
+	Enabled      bool
+	Roles        models.Words
+	TokenEpoch   int64
+	SessionEpoch int64
+	ClientID     string
+	// ClientEpoch becomes the claim "cgen". Our own client has no row and stays at 0.
+	ClientEpoch int64
+}
+
+// Verdict is the answer of the chokepoint. Reason is the stable word for the
+// audit row and for the error when OK is false.
+type Verdict struct {
+	OK     bool
+	Reason string
+}
+
+// AdmitFunc is the chokepoint: may this subject have a session, code or token
+// now? It judges the row it is given and asks the database nothing more.
+type AdmitFunc func(ctx context.Context, s Subject) Verdict
+
+// Config holds the lifetimes and names of the contract.
+type Config struct {
+	Issuer             string
+	Audience           string
+	AccessTTL          time.Duration
+	RefreshTTL         time.Duration
+	RefreshIdleTTL     time.Duration
+	RetryWindow        time.Duration
+	SessionIdleTTL     time.Duration
+	SessionAbsoluteTTL time.Duration
+}
+
+// Deps is what the room works with.
+type Deps struct {
+	DB    *database.DB
+	Keys  *keys.Ring
+	Audit *audit.Log
+	Box   *secrets.Box
+	Clock func() time.Time
+	Log   *slog.Logger
+	Admit AdmitFunc
+	// Alarm queues the notice after a theft, in the transaction that ends the
+	// family. It is handed in because mail belongs to accounts; nil sends none.
+	Alarm  func(tx *gorm.DB, user models.ID, what string) error
+	Config Config
+}
+
+// Service is the room: one owner for each kind of secret.
+type Service struct {
+	Access   *Access
+	Sessions *Sessions
+	Refresh  *Refresh
+	Links    *Links
+	Log      *Log
+
+	db    *database.DB
+	clock func() time.Time
+}
+
+// Proof says that somebody proved again who they are. signin.Reauth makes it
+// and accounts demands it for changes of a password, an address or a factor
+// (security rule 12).
+type Proof struct {
+	User    models.ID
+	Session models.ID
+	At      time.Time
+	AAL     string
+}
+
+// New builds the room. Admit has no default: without a chokepoint nobody may
+// have anything, so forgetting it stops the start instead of opening a door.
+func New(d Deps) *Service {
+	if d.Admit == nil {
+		panic("tokens: New needs Admit, the chokepoint of accounts")
+	}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Service{db: d.DB, clock: d.Clock}
+	s.Access = newAccess(d)
+	s.Log = newLog(d)
+	s.Refresh = newRefresh(d, s.Access, s.Log)
+	s.Sessions = newSessions(d, s.Log)
+	s.Links = newLinks(d)
+	return s
+}
+
+// judge asks the chokepoint and turns a no into the error that callers return.
+func judge(ctx context.Context, admit AdmitFunc, s Subject) error {
+	v := admit(ctx, s)
+	if v.OK {
+		return nil
+	}
+	if v.Reason == "" {
+		v.Reason = "not_admitted"
+	}
+	return apperr.New(apperr.Unauthenticated, v.Reason)
+}
+
+// Columns of the schema that hold what a visitor sent, in characters.
+const (
+	maxIP        = 45 // the longest text form of an IPv6 address (RFC 4291, section 2.2)
+	maxUserAgent = 512
+)
+
+// stored is the client as it may be written: without control characters and
+// invalid UTF-8, which the databases would treat differently, and not longer
+// than its columns, which strict SQL mode would refuse.
+func (c Client) stored() Client {
+	c.IP = plainText(c.IP, maxIP)
+	c.UserAgent = plainText(c.UserAgent, maxUserAgent)
+	return c
+}
+
+// plainText keeps the printable characters of s, at most limit of them.
+func plainText(s string, limit int) string {
+	n := 0
+	return strings.Map(func(r rune) rune {
+		if n == limit || r == unicode.ReplacementChar || !unicode.IsPrint(r) {
+			return -1
+		}
+		n++
+		return r
+	}, s)
+}
