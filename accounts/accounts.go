@@ -1,0 +1,96 @@
+package accounts
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"gatehouse/audit"
+	"gatehouse/internal/database"
+	"gatehouse/internal/passwords"
+	"gatehouse/internal/ratelimit"
+	"gatehouse/mail"
+	"gatehouse/models"
+	"gatehouse/tokens"
+)
+
+// Lifetimes of what this room hands out.
+const (
+	verifyLinkTTL = 24 * time.Hour
+	verifyCodeTTL = 10 * time.Minute // ASVS 5.0, 6.5.5: an out-of-band code lives at most 10 minutes
+	resetLinkTTL  = time.Hour
+	setupLinkTTL  = 24 * time.Hour
+	// proofTTL is how old a proof may be for a change of a password (rule 12
+	// of the threat model: step-up is fresh).
+	proofTTL = 5 * time.Minute
+)
+
+// The values of the setting SIGNUP.
+const (
+	SignupOpen   = "open"
+	SignupInvite = "invite"
+	SignupClosed = "closed"
+)
+
+// The values of the setting EMAIL_VERIFICATION.
+const (
+	VerificationRequired = "required"
+	VerificationOptional = "optional"
+)
+
+// Config is what an operator decides about accounts.
+type Config struct {
+	Signup            string
+	EmailVerification string
+	// BaseURL is APP_URL without a slash at its end, the only source of links.
+	BaseURL          string
+	SignupPerNetwork ratelimit.Rule
+	MailPerAddress   ratelimit.Rule
+}
+
+// Deps is what the room works with.
+type Deps struct {
+	DB        *database.DB
+	Tokens    *tokens.Service
+	Mail      *mail.Mailer
+	Audit     *audit.Log
+	Passwords *passwords.Hasher
+	Limits    *ratelimit.Limiter
+	Clock     func() time.Time
+	Log       *slog.Logger
+	Config    Config
+}
+
+// Service is the room.
+type Service struct {
+	Deps
+}
+
+// New builds the room.
+func New(d Deps) *Service {
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Service{Deps: d}
+}
+
+// Admit is the one decision whether a subject may have a session, code or
+// token now. It judges the row it is given, which was read in one statement,
+// and asks the database nothing more. server/wire.go hands it to tokens.
+func Admit(_ context.Context, s tokens.Subject) tokens.Verdict {
+	switch {
+	case s.ID.IsZero():
+		return tokens.Verdict{Reason: "unknown_subject"}
+	case !s.Enabled:
+		return tokens.Verdict{Reason: "account_disabled"}
+	}
+	return tokens.Verdict{OK: true}
+}
+
+// SubjectOf is the view "admissions" of a user that was read as a whole.
+func SubjectOf(u *models.User) tokens.Subject {
+	return tokens.Subject{
+		ID: u.ID, Enabled: u.DisabledAt.IsZero(), Roles: u.Roles,
+		TokenEpoch: u.TokenEpoch, SessionEpoch: u.SessionEpoch, ClientID: tokens.FirstParty,
+	}
+}
