@@ -1,0 +1,230 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// sample is one round of one measurement.
+type sample struct {
+	perSecond float64
+	cpuMicros float64       // of the server process, per request
+	p99       time.Duration // of the slowest hundredth
+	failed    int
+}
+
+// request makes the bytes of the n-th request; it is called before the clock
+// of that request starts.
+type request func(n int) []byte
+
+// load sends requests over conns keep-alive connections for about d, and reads
+// the CPU time of the server process before and after.
+func load(addr string, pid, conns int, d time.Duration, next request) (sample, error) {
+	var sent, failed atomic.Int64
+	var mu sync.Mutex
+	var all []time.Duration
+	var firstErr error
+	before, err := cpuTime(pid)
+	if err != nil {
+		return sample{}, err
+	}
+	start := time.Now()
+	var wg sync.WaitGroup
+	for range conns {
+		wg.Go(func() {
+			lat, err := oneConnection(addr, start.Add(d), next, &sent, &failed)
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, lat...)
+			if err != nil && firstErr == nil {
+				firstErr = err
+			}
+		})
+	}
+	wg.Wait()
+	took := time.Since(start)
+	after, err := cpuTime(pid)
+	if err == nil {
+		err = firstErr
+	}
+	if err != nil {
+		return sample{}, err
+	}
+	slices.Sort(all)
+	s := sample{perSecond: float64(len(all)) / took.Seconds(), failed: int(failed.Load())}
+	if len(all) > 0 {
+		s.cpuMicros = float64((after - before).Microseconds()) / float64(len(all))
+		s.p99 = all[len(all)*99/100]
+	}
+	return s, nil
+}
+
+func oneConnection(addr string, until time.Time, next request, sent, failed *atomic.Int64) ([]time.Duration, error) {
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	r := bufio.NewReaderSize(c, 16<<10)
+	var lat []time.Duration
+	for time.Now().Before(until) {
+		req := next(int(sent.Add(1)))
+		begin := time.Now()
+		if _, err := c.Write(req); err != nil {
+			return lat, err
+		}
+		status, err := skipAnswer(r)
+		if err != nil {
+			return lat, fmt.Errorf("after %d answers: %w", len(lat), err)
+		}
+		if status >= 400 {
+			failed.Add(1)
+		}
+		lat = append(lat, time.Since(begin))
+	}
+	return lat, nil
+}
+
+// skipAnswer reads one HTTP/1.1 answer and drops it. It parses just enough to
+// stay in step, so that the generator takes little of the two cores.
+func skipAnswer(r *bufio.Reader) (status int, err error) {
+	line, err := r.ReadSlice('\n')
+	if err != nil {
+		return 0, err
+	}
+	if len(line) < 12 {
+		return 0, fmt.Errorf("no status line: %q", line)
+	}
+	status, err = strconv.Atoi(string(line[9:12]))
+	if err != nil {
+		return 0, err
+	}
+	length, chunked := 0, false
+	for {
+		line, err = r.ReadSlice('\n')
+		if err != nil {
+			return 0, err
+		}
+		line = bytes.TrimRight(line, "\r\n")
+		if len(line) == 0 {
+			break
+		}
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		switch {
+		case bytes.EqualFold(name, []byte("Content-Length")):
+			length, err = strconv.Atoi(string(bytes.TrimSpace(value)))
+		case bytes.EqualFold(name, []byte("Transfer-Encoding")):
+			chunked = true
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	if chunked {
+		return status, skipChunks(r)
+	}
+	_, err = r.Discard(length)
+	return status, err
+}
+
+func skipChunks(r *bufio.Reader) error {
+	for {
+		line, err := r.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(string(line)), 16, 32)
+		if err != nil {
+			return err
+		}
+		if _, err := r.Discard(int(n) + 2); err != nil {
+			return err
+		}
+		if n == 0 {
+			return nil
+		}
+	}
+}
+
+// cpuTime is user and system time of a process and its threads (proc(5)), in
+// steps of 10 ms.
+func cpuTime(pid int) (time.Duration, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(b), ") ")
+	f := strings.Fields(rest)
+	if len(f) < 13 {
+		return 0, fmt.Errorf("unexpected /proc/%d/stat", pid)
+	}
+	user, _ := strconv.ParseInt(f[11], 10, 64)
+	system, _ := strconv.ParseInt(f[12], 10, 64)
+	return time.Duration(user+system) * 10 * time.Millisecond, nil
+}
+
+// memory is the resident memory of a process now and at its highest, in MB.
+func memory(pid int) (now, peak float64, err error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, 0, err
+	}
+	for line := range strings.SplitSeq(string(b), "\n") {
+		name, value, _ := strings.Cut(line, ":")
+		kb, _ := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 64)
+		switch name {
+		case "VmRSS":
+			now = kb / 1024
+		case "VmHWM":
+			peak = kb / 1024
+		}
+	}
+	return now, peak, nil
+}
+
+// get is a plain request for load.
+func get(path string, headers ...string) request {
+	b := []byte("GET " + path + " HTTP/1.1\r\nHost: localhost\r\n")
+	for _, h := range headers {
+		b = append(b, h+"\r\n"...)
+	}
+	b = append(b, "\r\n"...)
+	return func(int) []byte { return b }
+}
+
+// post is a JSON request for load; body makes the n-th body.
+func post(path string, body func(n int) string) request {
+	return func(n int) []byte {
+		s := body(n)
+		return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", path, len(s), s)
+	}
+}
+
+// call is one request of the set-up, with its answer.
+func call(method, url, body string) (int, []byte, error) {
+	req, err := http.NewRequest(method, url, strings.NewReader(body))
+	if err != nil {
+		return 0, nil, err
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	return res.StatusCode, b, err
+}
