@@ -1,0 +1,275 @@
+package database
+
+import (
+	"context"
+	"database/sql/driver"
+	"io"
+	"strings"
+)
+
+// maxStatements bounds the prepared statements of one connection. The server's
+// limit (max_prepared_stmt_count, 16,382 by default) is shared by all
+// connections of all nodes.
+const maxStatements = 128
+
+// driverConn is what both drivers' connections can do.
+type driverConn interface {
+	driver.Conn
+	driver.ConnBeginTx
+	driver.ConnPrepareContext
+	driver.ExecerContext
+	driver.QueryerContext
+	driver.Pinger
+	driver.SessionResetter
+	driver.Validator
+}
+
+// connector wraps the connections of a driver in conn.
+type connector struct {
+	driver.Connector
+	// prepareBare says that statements without arguments are prepared too.
+	prepareBare bool
+	// greet runs on each new connection; nil is nothing.
+	greet func(context.Context, driver.ExecerContext) error
+}
+
+// Connect implements driver.Connector.
+func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
+	raw, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	inner := raw.(driverConn)
+	if c.greet != nil {
+		if err := c.greet(ctx, inner); err != nil {
+			_ = inner.Close()
+			return nil, err
+		}
+	}
+	checker, _ := raw.(driver.NamedValueChecker)
+	return &conn{driverConn: inner, checker: checker, prepareBare: c.prepareBare, cache: map[string]*statement{}}, nil
+}
+
+// conn is a connection that prepares each statement once and keeps it, which
+// neither database/sql nor GORM do well: theirs takes a lock that all
+// connections share, and prepares again inside every transaction.
+//
+// It also remembers when a transaction met a deadlock or a fault of the
+// storage. Such a transaction must never commit, even if the caller ignored
+// the error: a Galera node answers a lost SELECT with error 1213, and then
+// COMMIT with success although nothing was written.
+type conn struct {
+	driverConn
+	checker     driver.NamedValueChecker
+	prepareBare bool
+	cache       map[string]*statement
+	tick        uint64
+	doomed      error // why the transaction in progress must not commit
+	broken      bool  // the pool must not use this connection again
+}
+
+// CheckNamedValue implements driver.NamedValueChecker.
+func (c *conn) CheckNamedValue(v *driver.NamedValue) error {
+	if c.checker == nil {
+		return driver.ErrSkip
+	}
+	return c.checker.CheckNamedValue(v)
+}
+
+// note looks at the error of a statement and returns it.
+func (c *conn) note(err error) error {
+	if err == nil {
+		return nil
+	}
+	switch faultOf(err) {
+	case faultBroken:
+		c.broken = true
+		fallthrough
+	case faultBusy, faultDeadlock:
+		if c.doomed == nil {
+			c.doomed = err
+		}
+	}
+	return err
+}
+
+// IsValid implements driver.Validator: a connection that met a fault of the
+// storage is replaced, so that the service recovers with the storage.
+func (c *conn) IsValid() bool { return !c.broken && c.driverConn.IsValid() }
+
+// ResetSession implements driver.SessionResetter.
+func (c *conn) ResetSession(ctx context.Context) error {
+	if c.broken {
+		return driver.ErrBadConn
+	}
+	c.doomed = nil
+	return c.driverConn.ResetSession(ctx)
+}
+
+// BeginTx implements driver.ConnBeginTx.
+func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	c.doomed = nil
+	t, err := c.driverConn.BeginTx(ctx, opts)
+	if err != nil {
+		return nil, c.note(err)
+	}
+	return &transaction{Tx: t, conn: c}, nil
+}
+
+// transaction refuses to commit what is doomed.
+type transaction struct {
+	driver.Tx
+	conn *conn
+}
+
+// Commit implements driver.Tx.
+func (t *transaction) Commit() error {
+	if doomed := t.conn.doomed; doomed != nil {
+		_ = t.conn.note(t.Tx.Rollback())
+		return doomed
+	}
+	return t.conn.note(t.Tx.Commit())
+}
+
+// Rollback implements driver.Tx. It returns why the transaction was doomed, so
+// that the caller can tell a deadlock from an error of its own.
+func (t *transaction) Rollback() error {
+	err := t.conn.note(t.Tx.Rollback())
+	if t.conn.doomed != nil {
+		return t.conn.doomed
+	}
+	return err
+}
+
+// ExecContext implements driver.ExecerContext.
+func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	s, err := c.prepared(ctx, query, len(args))
+	if err != nil {
+		return nil, c.note(err)
+	}
+	if s == nil {
+		res, err := c.driverConn.ExecContext(ctx, query, args)
+		return res, c.note(err)
+	}
+	res, err := s.exec.ExecContext(ctx, args)
+	return res, c.note(err)
+}
+
+// QueryContext implements driver.QueryerContext.
+func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	s, err := c.prepared(ctx, query, len(args))
+	if err != nil {
+		return nil, c.note(err)
+	}
+	if s == nil {
+		r, err := c.driverConn.QueryContext(ctx, query, args)
+		if err != nil {
+			return nil, c.note(err)
+		}
+		return &rows{Rows: r, conn: c}, nil
+	}
+	r, err := s.query.QueryContext(ctx, args)
+	if err != nil {
+		return nil, c.note(err)
+	}
+	s.rows = rows{Rows: r, conn: c, of: s}
+	return &s.rows, nil
+}
+
+// statement is a prepared statement with the place for its rows.
+type statement struct {
+	driver.Stmt
+	exec  driver.StmtExecContext
+	query driver.StmtQueryContext
+	used  uint64
+	rows  rows // rows.Rows is nil while no row set is open
+}
+
+// prepared returns the statement for query, or nil when it has to run without:
+// it has no arguments to bind, or its rows are still being read.
+func (c *conn) prepared(ctx context.Context, query string, args int) (*statement, error) {
+	if args == 0 && !(c.prepareBare && repeats(query)) {
+		return nil, nil
+	}
+	c.tick++
+	if s := c.cache[query]; s != nil {
+		if s.rows.Rows != nil {
+			return nil, nil
+		}
+		s.used = c.tick
+		return s, nil
+	}
+	// The statement outlives the call, so it must not end with its context.
+	raw, err := c.driverConn.PrepareContext(context.WithoutCancel(ctx), query)
+	if err != nil {
+		return nil, err
+	}
+	c.makeRoom()
+	s := &statement{Stmt: raw, exec: raw.(driver.StmtExecContext), query: raw.(driver.StmtQueryContext), used: c.tick}
+	c.cache[query] = s
+	return s, nil
+}
+
+// repeats tells the statements that come again and again from those that run
+// once, such as CREATE TABLE.
+func repeats(query string) bool {
+	word, _, _ := strings.Cut(query, " ")
+	switch word {
+	case "SELECT", "BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE":
+		return true
+	}
+	return false
+}
+
+// makeRoom closes the statement that was not used for the longest time.
+func (c *conn) makeRoom() {
+	if len(c.cache) < maxStatements {
+		return
+	}
+	var oldest string
+	for query, s := range c.cache {
+		if s.rows.Rows == nil && (oldest == "" || s.used < c.cache[oldest].used) {
+			oldest = query
+		}
+	}
+	if s := c.cache[oldest]; s != nil {
+		_ = s.Close()
+		delete(c.cache, oldest)
+	}
+}
+
+// Close implements driver.Conn.
+func (c *conn) Close() error {
+	for _, s := range c.cache {
+		if s.rows.Rows == nil {
+			_ = s.Close()
+		}
+	}
+	c.cache = nil
+	return c.driverConn.Close()
+}
+
+// rows tells its connection about errors and its statement about the end.
+type rows struct {
+	driver.Rows
+	conn *conn
+	of   *statement
+}
+
+// Next implements driver.Rows.
+func (r *rows) Next(dest []driver.Value) error {
+	err := r.Rows.Next(dest)
+	if err != nil && err != io.EOF {
+		return r.conn.note(err)
+	}
+	return err
+}
+
+// Close implements driver.Rows.
+func (r *rows) Close() error {
+	inner := r.Rows
+	if r.of != nil {
+		r.of.rows.Rows = nil
+	}
+	return r.conn.note(inner.Close())
+}

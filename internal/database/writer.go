@@ -1,0 +1,353 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"log/slog"
+	"runtime"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+const (
+	// maxGroup callers share one commit at most, so that none waits for long.
+	maxGroup = 256
+	// maxGather is how long a group may take in callers before it commits.
+	maxGather = time.Millisecond
+)
+
+var (
+	errClosed   = errors.New("database: closed")
+	errPanicked = errors.New("database: a write function panicked")
+	errExited   = errors.New("database: a write function ended its goroutine")
+)
+
+// call is the wish of one caller.
+type call struct {
+	ctx   context.Context
+	run   func(gorm.ConnPool) error
+	state atomic.Int32 // waiting, then either started or gone
+	done  chan struct{}
+
+	err      error
+	panicked any
+	exited   bool
+}
+
+const (
+	callWaiting int32 = iota
+	callStarted
+	callGone
+)
+
+// writer is SQLite's only writing connection. One goroutine takes in callers,
+// runs their functions one after the other in one transaction and answers them
+// after its commit, so that one flush of the disk serves them all.
+type writer struct {
+	pool  *sql.DB
+	log   *slog.Logger
+	queue chan *call
+	stop  chan struct{}
+	ended chan struct{}
+
+	// What follows belongs to the goroutine.
+	conn  *sql.Conn
+	state *conn
+	group []*call
+	timer *time.Timer
+}
+
+func newWriter(pool *sql.DB, log *slog.Logger) *writer {
+	w := &writer{
+		pool: pool, log: log, queue: make(chan *call, maxGroup),
+		stop: make(chan struct{}), ended: make(chan struct{}),
+	}
+	go w.loop()
+	return w
+}
+
+// close lets the current group end, refuses everybody else and closes the file.
+func (w *writer) close() error {
+	close(w.stop)
+	<-w.ended
+	return w.pool.Close()
+}
+
+// do has run executed in a group and returns after the commit. A caller whose
+// context ends while it waits for its turn is never run. Once it was started,
+// the outcome is told as it is: the commit belongs to the whole group and
+// carries nobody's context.
+func (w *writer) do(ctx context.Context, run func(gorm.ConnPool) error) error {
+	if err := ctx.Err(); err != nil {
+		return Unavailable(err)
+	}
+	c := &call{ctx: ctx, run: run, done: make(chan struct{}, 1)}
+	select {
+	case w.queue <- c:
+	case <-ctx.Done():
+		return Unavailable(ctx.Err())
+	case <-w.stop:
+		return Unavailable(errClosed)
+	}
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+		if c.state.CompareAndSwap(callWaiting, callGone) {
+			return Unavailable(ctx.Err())
+		}
+		<-c.done
+	}
+	return c.outcome()
+}
+
+// outcome is what the caller gets: its own panic, its own error, or nil.
+func (c *call) outcome() error {
+	if c.panicked != nil {
+		panic(c.panicked)
+	}
+	if c.exited {
+		runtime.Goexit()
+	}
+	return Unavailable(c.err)
+}
+
+// loop serves groups until the writer is closed. It starts itself again when a
+// caller's function ended the goroutine (as testing's FailNow does).
+func (w *writer) loop() {
+	closed := false
+	defer func() {
+		if !closed {
+			w.abort(errExited)
+			go w.loop()
+		}
+	}()
+	for {
+		select {
+		case c := <-w.queue:
+			w.serve(c)
+		case <-w.stop:
+			w.refuse(errClosed)
+			w.disconnect()
+			closed = true
+			close(w.ended)
+			return
+		}
+	}
+}
+
+// refuse answers everybody who waits.
+func (w *writer) refuse(err error) {
+	for {
+		select {
+		case c := <-w.queue:
+			c.err = err
+			c.done <- struct{}{}
+		default:
+			return
+		}
+	}
+}
+
+// serve runs one group that begins with c.
+func (w *writer) serve(c *call) {
+	if err := w.begin(); err != nil {
+		w.disconnectIfBroken()
+		c.err = err
+		c.done <- struct{}{}
+		w.refuse(err)
+		return
+	}
+	for ; c != nil && w.state.doomed == nil; c = w.next() {
+		if !c.state.CompareAndSwap(callWaiting, callStarted) {
+			continue
+		}
+		w.group = append(w.group, c)
+		if !w.one(c) {
+			break
+		}
+	}
+	w.commit()
+}
+
+// next takes in another caller, if there is one and the group has room.
+func (w *writer) next() *call {
+	if len(w.group) >= maxGroup {
+		return nil
+	}
+	select {
+	case c := <-w.queue:
+		return c
+	default:
+		return nil
+	}
+}
+
+// one runs the function of one caller. The first of a group needs no savepoint:
+// when it fails, the whole transaction is undone. It reports whether the group
+// may go on.
+func (w *writer) one(c *call) bool {
+	first := len(w.group) == 1
+	if !first {
+		if c.err = w.control("SAVEPOINT caller"); c.err != nil {
+			return false
+		}
+	}
+	c.err = w.guarded(c)
+	switch {
+	case w.state.doomed != nil:
+		return false
+	case first && c.err != nil:
+		return false
+	case first:
+		return true
+	case c.err != nil:
+		return w.control("ROLLBACK TO caller") == nil && w.control("RELEASE caller") == nil
+	}
+	return w.control("RELEASE caller") == nil
+}
+
+// guarded runs the function of c. A panic is kept for the caller, and must not
+// end the writer.
+func (w *writer) guarded(c *call) (err error) {
+	finished := false
+	defer func() {
+		if finished {
+			return
+		}
+		if c.panicked = recover(); c.panicked != nil {
+			w.log.Error("a write function panicked", "panic", c.panicked, "stack", string(debug.Stack()))
+			err = errPanicked
+			return
+		}
+		c.exited = true
+	}()
+	err = c.run(&turn{Conn: w.conn, ctx: c.ctx})
+	finished = true
+	return err
+}
+
+// turn is what a caller's function runs on: the connection, while the caller
+// still wants the answer. The statements themselves do not carry the caller's
+// context, because SQLite undoes the whole transaction when it interrupts one.
+type turn struct {
+	*sql.Conn
+	ctx context.Context
+}
+
+// PrepareContext implements gorm.ConnPool.
+func (t *turn) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error) {
+	if err := t.ctx.Err(); err != nil {
+		return nil, err
+	}
+	return t.Conn.PrepareContext(ctx, query)
+}
+
+// ExecContext implements gorm.ConnPool.
+func (t *turn) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if err := t.ctx.Err(); err != nil {
+		return nil, err
+	}
+	return t.Conn.ExecContext(ctx, query, args...)
+}
+
+// QueryContext implements gorm.ConnPool.
+func (t *turn) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if err := t.ctx.Err(); err != nil {
+		return nil, err
+	}
+	return t.Conn.QueryContext(ctx, query, args...)
+}
+
+// begin opens the connection if need be and starts a transaction.
+func (w *writer) begin() error {
+	w.group = w.group[:0]
+	if w.conn == nil {
+		if err := w.connect(); err != nil {
+			return err
+		}
+	}
+	w.state.doomed = nil
+	return w.control("BEGIN IMMEDIATE")
+}
+
+// connect takes the connection from its pool, which opens the file.
+func (w *writer) connect() error {
+	c, err := w.pool.Conn(context.Background())
+	if err != nil {
+		return err
+	}
+	w.conn = c
+	return c.Raw(func(raw any) error {
+		w.state = raw.(*conn)
+		return nil
+	})
+}
+
+// control runs one of the statements of the writer itself.
+func (w *writer) control(query string) error {
+	_, err := w.conn.ExecContext(context.Background(), query)
+	if err != nil && w.state.doomed == nil {
+		w.state.doomed = err
+	}
+	return err
+}
+
+// commit makes the work of the group durable and answers.
+func (w *writer) commit() {
+	if err := w.finish(); err != nil {
+		w.abort(err)
+		return
+	}
+	w.answer()
+}
+
+// finish commits, unless nothing is to be kept.
+func (w *writer) finish() error {
+	if doomed := w.state.doomed; doomed != nil {
+		return doomed
+	}
+	if len(w.group) == 0 || len(w.group) == 1 && w.group[0].err != nil {
+		return w.control("ROLLBACK")
+	}
+	return w.control("COMMIT")
+}
+
+// abort undoes the transaction and tells everybody in the group why.
+func (w *writer) abort(err error) {
+	_ = w.control("ROLLBACK") // fails when SQLite has already rolled back
+	w.disconnectIfBroken()
+	for _, c := range w.group {
+		if c.err == nil || faultOf(err) != faultNone {
+			c.err = err
+		}
+	}
+	w.answer()
+}
+
+// answer wakes everybody in the group.
+func (w *writer) answer() {
+	for i, c := range w.group {
+		c.done <- struct{}{}
+		w.group[i] = nil
+	}
+	w.group = w.group[:0]
+}
+
+// disconnectIfBroken drops a connection that met a fault of the storage. The
+// next group opens the file again, and works again as soon as the storage does.
+func (w *writer) disconnectIfBroken() {
+	if w.state != nil && w.state.broken {
+		w.disconnect()
+	}
+}
+
+func (w *writer) disconnect() {
+	if w.conn != nil {
+		_ = w.conn.Close()
+	}
+	w.conn, w.state = nil, nil
+}
