@@ -1,0 +1,135 @@
+package passwords
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"gatehouse/internal/apperr"
+	"gatehouse/internal/metrics"
+	"gatehouse/internal/secrets"
+)
+
+// Options are the tunables of a Hasher. Zero values stand for the defaults.
+type Options struct {
+	// Concurrency is how many hashes run at once; 0 is one a processor.
+	Concurrency int
+	// Queue is how many callers may wait behind them; 0 is 64 a slot, which is
+	// about two seconds of work.
+	Queue int
+	// MaxWait is how long a caller waits before it is told "busy"; 0 is 5 s.
+	MaxWait time.Duration
+	// Params is the cost of new hashes; zero is DefaultParams. Only tests lower it.
+	Params Params
+	// MinLength is the shortest password accepted, in characters; 0 is 8.
+	MinLength int
+	// Metrics may be nil.
+	Metrics *metrics.Metrics
+}
+
+// The defaults of Options.
+const (
+	queuePerSlot   = 64
+	defaultMaxWait = 5 * time.Second
+	// NIST SP 800-63B-4, section 3.1.1.2: 15 characters alone, 8 with a second
+	// factor. 8 is the floor, the pages recommend 15.
+	defaultMinLength = 8
+)
+
+// Hasher makes and checks password hashes. It is safe for concurrent use.
+type Hasher struct {
+	queue     *queue
+	params    Params
+	minLength int
+	// dummy is what is checked when there is no hash to check.
+	dummy argonHash
+}
+
+// New makes a Hasher. It computes nothing, so that a start stays quick.
+func New(o Options) *Hasher {
+	if o.Concurrency <= 0 {
+		o.Concurrency = runtime.GOMAXPROCS(0)
+	}
+	if o.Queue <= 0 {
+		o.Queue = queuePerSlot * o.Concurrency
+	}
+	if o.MaxWait <= 0 {
+		o.MaxWait = defaultMaxWait
+	}
+	if o.Params == (Params{}) {
+		o.Params = DefaultParams()
+	}
+	if o.MinLength <= 0 {
+		o.MinLength = defaultMinLength
+	}
+	return &Hasher{
+		queue:     newQueue(o.Concurrency, o.Queue, o.MaxWait, o.Metrics),
+		params:    o.Params,
+		minLength: o.MinLength,
+		dummy:     newArgonHash(o.Params, secrets.Random(tagLen)),
+	}
+}
+
+// MinLength is the shortest password accepted, in characters.
+func (h *Hasher) MinLength() int { return h.minLength }
+
+// Hash returns password as an argon2id string in the PHC form. It waits its
+// turn in the queue; a full queue or a turn that comes too late is the error
+// "busy". A password that can't be used at all is an error on its field;
+// whether it is a good one is the question of Check.
+func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
+	prepared, reason := prepare(password)
+	if reason != "" {
+		return "", apperr.InvalidField("password", reason)
+	}
+	made := newArgonHash(h.params, nil)
+	err := h.queue.run(ctx, 1, func() { made.tag = made.compute(prepared) })
+	if err != nil {
+		return "", err
+	}
+	return made.String(), nil
+}
+
+// Result is what a comparison found.
+type Result struct {
+	// OK is true when the password is the one that was hashed.
+	OK bool
+	// Rehash is true when the password is right and its hash is not what Hash
+	// would make today: store a new one, so that all accounts cost the same.
+	Rehash bool
+}
+
+// Verify compares password with an encoded hash. Without a hash (an account
+// that doesn't exist or has no password), and with one it can't read, it does
+// the work of a current hash all the same and says no, so that time doesn't
+// tell which accounts exist (OWASP ASVS 5.0, 6.3.8).
+func (h *Hasher) Verify(ctx context.Context, password, encoded string) (Result, error) {
+	prepared, reason := prepare(password)
+	stored, err := parse(encoded)
+	possible := reason == "" && err == nil
+	if !possible {
+		stored = h.dummy
+	}
+	var matched bool
+	err = h.queue.run(ctx, h.weight(stored), func() { matched = stored.match(prepared) })
+	if err != nil {
+		return Result{}, err
+	}
+	ok := possible && matched
+	return Result{OK: ok, Rehash: ok && !stored.current(h.params)}, nil
+}
+
+// CheckEncoded says why an encoded hash of another system can't be taken over,
+// or nil. Costs beyond our caps are refused here, because a hash that takes
+// minutes to check is a way to stop the server.
+func CheckEncoded(encoded string) error {
+	_, err := parse(encoded)
+	return err
+}
+
+// weight is how many slots a comparison takes: as many as current hashes would
+// fill its memory, so that imported hashes keep the bound on memory.
+func (h *Hasher) weight(stored scheme) int64 {
+	own := int64(max(h.params.MemoryKiB, 1))
+	return max(1, (stored.memoryKiB()+own-1)/own)
+}

@@ -1,0 +1,78 @@
+package passwords
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"gatehouse/internal/apperr"
+	"gatehouse/internal/metrics"
+)
+
+// queue admits a bounded number of hashes to run and a bounded number of
+// callers to wait for them, first come, first served.
+type queue struct {
+	running *semaphore.Weighted
+	slots   int64
+	waiting atomic.Int64
+	limit   int64
+	maxWait time.Duration
+	metrics *metrics.Metrics
+}
+
+func newQueue(slots, limit int, maxWait time.Duration, m *metrics.Metrics) *queue {
+	return &queue{
+		running: semaphore.NewWeighted(int64(slots)),
+		slots:   int64(slots),
+		limit:   int64(limit),
+		maxWait: maxWait,
+		metrics: m,
+	}
+}
+
+// run waits for weight slots, calls work and gives the slots back. The work
+// itself is not interrupted: a hash takes tens of milliseconds.
+func (q *queue) run(ctx context.Context, weight int64, work func()) error {
+	// An imported hash may need more memory than all slots together; it then
+	// runs alone, which is as much bounded as it can be.
+	weight = min(weight, q.slots)
+	if err := q.enter(ctx, weight); err != nil {
+		q.metrics.HashRefused()
+		return err
+	}
+	q.metrics.HashRunning(1)
+	defer func() {
+		q.metrics.HashRunning(-1)
+		q.running.Release(weight)
+	}()
+	work()
+	return nil
+}
+
+func (q *queue) enter(ctx context.Context, weight int64) error {
+	if ctx.Err() == nil && q.running.TryAcquire(weight) {
+		return nil
+	}
+	defer q.waiting.Add(-1)
+	if q.waiting.Add(1) > q.limit {
+		return q.busy(nil)
+	}
+	q.metrics.HashQueued(1)
+	defer q.metrics.HashQueued(-1)
+	ctx, cancel := context.WithTimeout(ctx, q.maxWait)
+	defer cancel()
+	if err := q.running.Acquire(ctx, weight); err != nil {
+		return q.busy(err)
+	}
+	return nil
+}
+
+// busy tells the caller to come back when those who wait now have been served
+// or have given up.
+func (q *queue) busy(cause error) error {
+	err := apperr.Wrap(apperr.Unavailable, "busy", cause)
+	err.RetryAfter = max(q.maxWait.Round(time.Second), time.Second)
+	return err
+}
