@@ -1,0 +1,54 @@
+package audit
+
+// Action is what was done. The words are stable: operators filter by them.
+type Action string
+
+// The one list of actions. The reason of a refusal is not part of the action;
+// it stands in Event.Reason.
+const (
+	SignIn  Action = "signin"
+	SignOut Action = "signout"
+	Reauth  Action = "reauth"
+
+	SignupRequested Action = "signup.requested"
+	SignupResent    Action = "signup.resent"
+	SignupVerified  Action = "signup.verified"
+
+	PasswordChanged Action = "password.changed"
+	PasswordReset   Action = "password.reset"
+	PasswordRehash  Action = "password.rehashed"
+	ResetLink       Action = "reset.link"
+	ProfileChanged  Action = "profile.changed"
+
+	SessionEnded  Action = "session.ended"
+	SessionsEnded Action = "sessions.ended"
+
+	RefreshReused   Action = "refresh.reused"
+	RefreshRepeated Action = "refresh.repeated"
+	RefreshRefused  Action = "refresh.refused"
+	TokenShown      Action = "token.shown"
+
+	UserCreated  Action = "user.created"
+	UserDisabled Action = "user.disabled"
+	UserEnabled  Action = "user.enabled"
+	UserRoles    Action = "user.roles"
+
+	SetupLink Action = "setup.link"
+	SetupDone Action = "setup.done"
+
+	KeyCreated Action = "key.created"
+	KeyRetired Action = "key.retired"
+
+	// PersonErased marks that the personal fields of a subject's rows were
+	// blanked. Verify accepts blanked rows only for subjects that have it.
+	PersonErased Action = "person.erased"
+)
+
+// Outcome is how it ended.
+type Outcome string
+
+// The outcomes.
+const (
+	Success Outcome = "success"
+	Failure Outcome = "failure"
+)

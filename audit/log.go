@@ -1,0 +1,127 @@
+package audit
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"time"
+	"unicode/utf8"
+
+	"gorm.io/gorm"
+
+	"gatehouse/internal/database"
+	"gatehouse/internal/secrets"
+	"gatehouse/models"
+)
+
+// Event is one line of the record. Nothing in it may be a secret.
+type Event struct {
+	Action  Action
+	Outcome Outcome
+	// Reason is the stable word of a refusal, as in apperr.
+	Reason string
+	// Actor did it, Subject is the person it was done to; often the same.
+	Actor, Subject, Session models.ID
+	ClientID                string
+	RequestID               string
+	// Detail must hold nothing about a person that Erase would have to blank.
+	Detail map[string]string
+	// IP, UserAgent and Personal are blanked by Erase.
+	IP, UserAgent string
+	Personal      map[string]string
+}
+
+// Log writes and checks the record.
+type Log struct {
+	db    *database.DB
+	clock func() time.Time
+}
+
+// New makes a Log.
+func New(db *database.DB, clock func() time.Time) *Log { return &Log{db: db, clock: clock} }
+
+// Append writes e in the transaction of its cause, with one INSERT.
+func (l *Log) Append(tx *gorm.DB, e Event) error {
+	row, err := l.row(e)
+	if err != nil {
+		return err
+	}
+	return tx.Create(&row).Error
+}
+
+// Record writes e in a transaction of its own, for what changed nothing else.
+func (l *Log) Record(ctx context.Context, e Event) error {
+	return l.db.Write(ctx, func(tx *gorm.DB) error { return l.Append(tx, e) })
+}
+
+// saltLen bytes make the commitment hide an address, of which there are few
+// enough to try them all.
+const saltLen = 16
+
+func (l *Log) row(e Event) (models.AuditEvent, error) {
+	detail, err := object(e.Detail)
+	if err != nil {
+		return models.AuditEvent{}, err
+	}
+	personal, err := object(e.personal())
+	if err != nil {
+		return models.AuditEvent{}, err
+	}
+	salt := secrets.Random(saltLen)
+	return models.AuditEvent{
+		ID:         models.NewID(),
+		At:         models.At(l.clock()),
+		Action:     string(e.Action),
+		Outcome:    string(e.Outcome),
+		Reason:     clip(e.Reason, maxWord),
+		ActorID:    e.Actor,
+		SubjectID:  e.Subject,
+		SessionID:  e.Session,
+		ClientID:   clip(e.ClientID, maxWord),
+		RequestID:  clip(e.RequestID, maxWord),
+		Detail:     detail,
+		Personal:   personal,
+		Salt:       salt,
+		Commitment: commitment(salt, personal),
+	}, nil
+}
+
+// The columns' sizes, and how much of one value a stranger may write into the
+// record. A value is cut rather than refused: the deed has happened.
+const (
+	maxWord  = 64
+	maxValue = 512
+)
+
+func (e Event) personal() map[string]string {
+	all := map[string]string{}
+	maps.Copy(all, e.Personal)
+	if e.IP != "" {
+		all["ip"] = e.IP
+	}
+	if e.UserAgent != "" {
+		all["user_agent"] = e.UserAgent
+	}
+	return all
+}
+
+// object writes a JSON object; its keys come out sorted, so that equal maps
+// are equal bytes.
+func object(m map[string]string) ([]byte, error) {
+	cut := make(map[string]string, len(m))
+	for k, v := range m {
+		cut[k] = clip(v, maxValue)
+	}
+	return json.Marshal(cut)
+}
+
+// clip shortens s to at most n bytes without cutting a character in two.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
