@@ -1,0 +1,88 @@
+package mail
+
+import (
+	"time"
+
+	"gatehouse/models"
+)
+
+// The purposes of mails. They are words of the contract: the development inbox
+// shows them, and operators count by them.
+const (
+	VerifyEmail       = "verify_email"
+	AlreadyRegistered = "already_registered"
+	ResetPassword     = "reset_password"
+	Notice            = "notice"
+)
+
+// The kinds of notice, in Message.Data["kind"]. Another kind becomes a notice
+// that says no more than that something changed: a mail must never be the
+// reason why a reaction to a theft is rolled back.
+const (
+	KindPasswordChanged = "password_changed"
+	KindPasswordReset   = "password_reset"
+	KindRefreshReused   = "refresh_reused"
+)
+
+// Message is a mail to write. Nothing in it may have been typed by somebody
+// else than the recipient: a mail that carries a stranger's words is spam sent
+// by us.
+type Message struct {
+	// To is a plain address (RFC 5321, section 4.1.2), one recipient.
+	To string
+	// Locale is "en", "de" or anything close to them; English otherwise.
+	Locale string
+	// Purpose is one of the constants above.
+	Purpose string
+	// Code is the bare code, without spaces; Link is an absolute address.
+	Code, Link string
+	// Data holds "kind" for notices, and "code_ttl" and "link_ttl" (as of
+	// time.Duration.String) for the sentence that says how long they work.
+	Data map[string]string
+}
+
+// InboxMessage is a mail as the development inbox shows it.
+type InboxMessage struct {
+	To        string    `json:"to"`
+	Subject   string    `json:"subject"`
+	Purpose   string    `json:"purpose"`
+	Text      string    `json:"text"`
+	HTML      string    `json:"html"`
+	Code      string    `json:"code"`
+	Links     []string  `json:"links"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// content is what the sealed column holds.
+type content struct {
+	Subject string   `json:"subject"`
+	Text    string   `json:"text"`
+	HTML    string   `json:"html"`
+	Code    string   `json:"code,omitempty"`
+	Links   []string `json:"links,omitempty"`
+}
+
+// The states of a row.
+const (
+	queued = "queued" // waits for the worker, or is being sent until NextAt
+	sent   = "sent"
+	failed = "failed"
+	inbox  = "inbox" // of the development inbox, never sent
+)
+
+// The place of the sealed column, see secrets.Box.
+const (
+	table  = "mail_outbox"
+	column = "body"
+)
+
+func inboxMessage(row *models.OutboxMail, c content) InboxMessage {
+	links := c.Links
+	if links == nil {
+		links = []string{}
+	}
+	return InboxMessage{
+		To: row.Recipient, Subject: c.Subject, Purpose: row.Purpose, Text: c.Text, HTML: c.HTML,
+		Code: c.Code, Links: links, CreatedAt: row.CreatedAt.Time,
+	}
+}
