@@ -147,6 +147,17 @@ func (c Client) stored() Client {
 	return c
 }
 
+// event begins an audit row about something that succeeded on the word of the
+// subject itself.
+func (c Client) event(action audit.Action, user, session models.ID) audit.Event {
+	c = c.stored()
+	return audit.Event{
+		Action: action, Outcome: audit.Success,
+		Actor: user, Subject: user, Session: session,
+		ClientID: FirstParty, RequestID: c.RequestID, IP: c.IP, UserAgent: c.UserAgent,
+	}
+}
+
 // plainText keeps the printable characters of s, at most limit of them.
 func plainText(s string, limit int) string {
 	n := 0

@@ -1,0 +1,148 @@
+package tokens
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"time"
+
+	"gatehouse/internal/database"
+	"gatehouse/models"
+)
+
+// ByCookie finds the live session of a cookie, or nil: unknown, ended, past
+// its idle or absolute end, of an older epoch, or of a subject whom the
+// chokepoint refuses now. It is one indexed read; once a minute a session in
+// use is also written.
+func (s *Sessions) ByCookie(ctx context.Context, cookie string) (*Session, error) {
+	hash, ok := cookieHash(cookie)
+	if !ok {
+		return nil, nil
+	}
+	row, err := findSession(s.deps.DB.Read(ctx), "s.cookie_hash = ?", hash)
+	if err != nil || row == nil {
+		return nil, err
+	}
+	now := s.deps.Clock()
+	if !row.live(now) {
+		return nil, nil
+	}
+	session := &Session{Session: row.Session}
+	if session.SignedIn() {
+		session.Subject = row.subject()
+		if !s.deps.Admit(ctx, session.Subject).OK {
+			return nil, nil
+		}
+	}
+	session.Data = s.open(row.ID, row.Data)
+	s.touch(ctx, session, models.At(now))
+	return session, nil
+}
+
+// touch writes that the session is in use and moves its idle end. The
+// condition on the old value lets one of many parallel requests write. A
+// failure is no reason to refuse the page: the session is live without it.
+func (s *Sessions) touch(ctx context.Context, session *Session, now models.Time) {
+	idle := anonymousIdle
+	if session.SignedIn() {
+		idle = s.deps.Config.SessionIdleTTL
+	}
+	if now.Sub(session.LastSeenAt.Time) < touchInterval(idle) {
+		return
+	}
+	until := earlier(models.At(now.Add(idle)), session.AbsoluteUntil)
+	rows, err := s.deps.DB.Exec(ctx, `UPDATE sessions SET last_seen_at = ?, idle_until = ?
+ WHERE id = ? AND last_seen_at = ? AND ended_at IS NULL`, now, until, session.ID, session.LastSeenAt)
+	if err != nil {
+		s.deps.Log.WarnContext(ctx, "a session's last use was not written", slog.Any("error", err))
+		return
+	}
+	if rows == 1 {
+		session.LastSeenAt, session.IdleUntil = now, until
+	}
+}
+
+// touchInterval is a minute, and less where the idle end is so near that a
+// session in use would die between two writes.
+func touchInterval(idle time.Duration) time.Duration { return min(touchEvery, idle/10) }
+
+// SaveData stores data in a live session that still has this cookie. A session
+// that ended meanwhile is refused, so that a slow request cannot bring it back
+// (security rule 9). Empty data is sealed as well: the fresh nonce makes every
+// save change the column, and MySQL counts changed rows only.
+func (s *Sessions) SaveData(ctx context.Context, id models.ID, cookieHash, data []byte) error {
+	if len(data) > maxData {
+		return ErrDataTooLarge
+	}
+	if id.IsZero() || len(cookieHash) == 0 {
+		return ErrNoSession
+	}
+	sealed := s.deps.Box.Seal("sessions", "data", id.Bytes(), data)
+	now := models.At(s.deps.Clock())
+	rows, err := s.deps.DB.Exec(ctx, `UPDATE sessions SET data = ? WHERE id = ? AND cookie_hash = ?
+ AND ended_at IS NULL AND idle_until > ? AND absolute_until > ?`, sealed, id, cookieHash, now, now)
+	if err == nil && rows == 0 {
+		err = ErrNoSession
+	}
+	return err
+}
+
+// Discard deletes an anonymous session that nobody needs any more. A signed-in
+// one is left alone: only End ends it, with everything that hangs on it.
+func (s *Sessions) Discard(ctx context.Context, id models.ID, cookieHash []byte) error {
+	if id.IsZero() || len(cookieHash) == 0 {
+		return nil
+	}
+	_, err := s.deps.DB.Exec(ctx,
+		`DELETE FROM sessions WHERE id = ? AND cookie_hash = ? AND user_id IS NULL`, id, cookieHash)
+	return err
+}
+
+// maxListed bounds the list of one person's sessions.
+const maxListed = 200
+
+// listedRow is a session, and how its refresh family stands if it has one.
+type listedRow struct {
+	models.Session `gorm:"embedded"`
+	FamilyIdle     models.Time
+	FamilyAbsolute models.Time
+}
+
+const listSessionsSQL = `SELECT ` + sessionColumns + `,
+ f.idle_until AS family_idle, f.absolute_until AS family_absolute
+ FROM sessions s JOIN admissions a ON a.subject = s.user_id AND a.session_epoch = s.session_epoch
+ LEFT JOIN refresh_families f ON f.session_id = s.id AND f.ended_at IS NULL
+ WHERE s.user_id = ? AND s.ended_at IS NULL AND s.idle_until > ? AND s.absolute_until > ?
+ ORDER BY s.last_seen_at DESC, s.id LIMIT ?`
+
+// List returns the live sessions of a person's current epoch, the last seen
+// first, without their data.
+func (s *Sessions) List(ctx context.Context, user models.ID) ([]models.Session, error) {
+	now := models.At(s.deps.Clock())
+	var rows []listedRow
+	err := s.deps.DB.Read(ctx).Raw(listSessionsSQL, user, now, now, maxListed).Scan(&rows).Error
+	if err != nil {
+		return nil, database.Unavailable(err)
+	}
+	list := make([]models.Session, 0, len(rows))
+	for _, row := range rows {
+		if row.FamilyIdle.IsZero() || now.Before(row.FamilyIdle.Time) {
+			list = append(list, s.seen(row, now))
+		}
+	}
+	slices.SortStableFunc(list, func(a, b models.Session) int { return b.LastSeenAt.Compare(a.LastSeenAt.Time) })
+	return slices.CompactFunc(list, func(a, b models.Session) bool { return a.ID == b.ID }), nil
+}
+
+// seen tells when a program was last here. Its refreshes write the family and
+// not the session, so the moment is read off the family's idle end.
+func (s *Sessions) seen(row listedRow, now models.Time) models.Session {
+	if row.FamilyIdle.IsZero() || row.FamilyIdle == row.FamilyAbsolute {
+		return row.Session
+	}
+	last := earlier(models.At(row.FamilyIdle.Add(-s.deps.Config.RefreshIdleTTL)), now)
+	if last.After(row.LastSeenAt.Time) {
+		row.LastSeenAt = last
+	}
+	return row.Session
+}
