@@ -81,11 +81,10 @@ func mysqlConfig(dsn string) (*mysql.Config, error) {
 	return cfg, cfg.Apply(mysql.Charset("utf8mb4", "utf8mb4_bin"))
 }
 
-// migrationConfig waits longer, and reads the time stamps of goose.
+// migrationConfig waits longer for answers.
 func migrationConfig(cfg *mysql.Config) *mysql.Config {
 	cfg = cfg.Clone()
 	cfg.ReadTimeout, cfg.WriteTimeout = migrationTimeout, migrationTimeout
-	cfg.ParseTime = true
 	return cfg
 }
 

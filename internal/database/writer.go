@@ -225,41 +225,46 @@ func (w *writer) guarded(c *call) (err error) {
 		}
 		c.exited = true
 	}()
-	err = c.run(&turn{Conn: w.conn, ctx: c.ctx})
+	err = c.run(&turn{conn: w.conn, ctx: c.ctx})
 	finished = true
 	return err
 }
 
 // turn is what a caller's function runs on: the connection, while the caller
-// still wants the answer. The statements themselves do not carry the caller's
-// context, because SQLite undoes the whole transaction when it interrupts one.
+// still wants the answer. The statements themselves never carry a context that
+// can end, because SQLite undoes the whole transaction, and with it the work of
+// others, when it interrupts a statement that writes.
 type turn struct {
-	*sql.Conn
-	ctx context.Context
+	conn *sql.Conn
+	ctx  context.Context
 }
 
+var errNoPrepare = errors.New("database: statements are prepared by the connection")
+
 // PrepareContext implements gorm.ConnPool.
-func (t *turn) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error) {
-	if err := t.ctx.Err(); err != nil {
-		return nil, err
-	}
-	return t.Conn.PrepareContext(ctx, query)
+func (t *turn) PrepareContext(context.Context, string) (*sql.Stmt, error) {
+	return nil, errNoPrepare
 }
 
 // ExecContext implements gorm.ConnPool.
-func (t *turn) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+func (t *turn) ExecContext(_ context.Context, query string, args ...any) (sql.Result, error) {
 	if err := t.ctx.Err(); err != nil {
 		return nil, err
 	}
-	return t.Conn.ExecContext(ctx, query, args...)
+	return t.conn.ExecContext(context.Background(), query, args...)
 }
 
 // QueryContext implements gorm.ConnPool.
-func (t *turn) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+func (t *turn) QueryContext(_ context.Context, query string, args ...any) (*sql.Rows, error) {
 	if err := t.ctx.Err(); err != nil {
 		return nil, err
 	}
-	return t.Conn.QueryContext(ctx, query, args...)
+	return t.conn.QueryContext(context.Background(), query, args...)
+}
+
+// QueryRowContext implements gorm.ConnPool.
+func (t *turn) QueryRowContext(_ context.Context, query string, args ...any) *sql.Row {
+	return t.conn.QueryRowContext(context.Background(), query, args...)
 }
 
 // begin opens the connection if need be and starts a transaction.

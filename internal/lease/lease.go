@@ -1,10 +1,9 @@
 package lease
 
 import (
+	"context"
 	"errors"
 	"time"
-
-	"context"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
@@ -39,8 +38,8 @@ const (
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`
 )
 
-// CreateTable makes the table unless it is there. On MySQL it must not run
-// inside a transaction, which it would commit.
+// CreateTable makes the table unless it is there. MySQL commits a transaction
+// when a table is made in it, so it stands in one of its own.
 func CreateTable(ctx context.Context, db *gorm.DB) error {
 	create := createSQLite
 	if db.Name() == "mysql" {

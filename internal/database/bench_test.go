@@ -1,0 +1,122 @@
+package database_test
+
+import (
+	"context"
+	"database/sql"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"gatehouse/internal/database"
+	"gatehouse/internal/testkit"
+	"gatehouse/models"
+
+	"gorm.io/gorm"
+)
+
+const benchFamilies = 1024
+
+// seedFamilies makes rows that the benchmarks rotate.
+func seedFamilies(b *testing.B, db *database.DB) []models.ID {
+	b.Helper()
+	ids := make([]models.ID, benchFamilies)
+	err := db.Write(b.Context(), func(tx *gorm.DB) error {
+		for i := range ids {
+			ids[i] = models.NewID()
+			at := models.At(testkit.NewClock().Now())
+			f := models.RefreshFamily{ID: ids[i], SessionID: ids[i], UserID: ids[i], CurHash: make([]byte, 32),
+				CreatedAt: at, IdleUntil: at, AbsoluteUntil: at}
+			if err := tx.Create(&f).Error; err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return ids
+}
+
+// rotate is the write of a refresh: one conditional UPDATE and one INSERT.
+func rotate(tx *gorm.DB, id models.ID, n int64, at models.Time) error {
+	res := tx.Model(&models.RefreshFamily{}).Where("id = ?", id).Where("ended_at IS NULL").
+		Updates(map[string]any{"generation": n, "cur_hash": make([]byte, 32), "idle_until": at})
+	if res.Error != nil {
+		return res.Error
+	}
+	return tx.Create(&models.AuditEvent{ID: models.NewID(), At: at, Action: "refresh", Outcome: "success",
+		ActorID: id, Salt: make([]byte, 16), Commitment: make([]byte, 32)}).Error
+}
+
+// BenchmarkRefresh is 32 writers that rotate through GORM and the group.
+func BenchmarkRefresh(b *testing.B) {
+	db := testkit.DB(b)
+	ids := seedFamilies(b, db)
+	at := models.At(testkit.NewClock().Now())
+	var n atomic.Int64
+	b.ReportAllocs()
+	b.SetParallelism(16)
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			i := n.Add(1)
+			err := db.Write(b.Context(), func(tx *gorm.DB) error { return rotate(tx, ids[i%benchFamilies], i, at) })
+			if err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+}
+
+// BenchmarkRefreshAlone is one writer.
+func BenchmarkRefreshAlone(b *testing.B) {
+	db := testkit.DB(b)
+	ids := seedFamilies(b, db)
+	at := models.At(testkit.NewClock().Now())
+	b.ReportAllocs()
+	for i := int64(1); b.Loop(); i++ {
+		err := db.Write(b.Context(), func(tx *gorm.DB) error { return rotate(tx, ids[i%benchFamilies], i, at) })
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkRawCommit is the anchor: one prepared INSERT a commit on one bare
+// connection, with the same durability.
+func BenchmarkRawCommit(b *testing.B) {
+	pool, err := sql.Open("sqlite", filepath.Join(b.TempDir(), "raw.db")+"?_journal_mode=WAL&_synchronous=FULL")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer pool.Close()
+	pool.SetMaxOpenConns(1)
+	if _, err := pool.Exec("CREATE TABLE raw (id BLOB PRIMARY KEY, v BLOB) WITHOUT ROWID"); err != nil {
+		b.Fatal(err)
+	}
+	insert, err := pool.Prepare("INSERT INTO raw (id, v) VALUES (?, ?)")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := insert.Exec(models.NewID(), make([]byte, 32)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkRead is one row by its primary key through GORM.
+func BenchmarkRead(b *testing.B) {
+	db := testkit.DB(b)
+	ids := seedFamilies(b, db)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		var f models.RefreshFamily
+		if err := db.Read(context.Background()).Where("id = ?", ids[i%benchFamilies]).Take(&f).Error; err != nil {
+			b.Fatal(err)
+		}
+	}
+}
