@@ -1,0 +1,111 @@
+package accounts
+
+import (
+	"time"
+
+	"gorm.io/gorm"
+
+	"gatehouse/internal/secrets"
+	"gatehouse/mail"
+	"gatehouse/models"
+	"gatehouse/tokens"
+)
+
+// letter is a mail that this room is about to queue, with the decision whether
+// it leaves at all.
+type letter struct {
+	s       *Service
+	message mail.Message
+	// leaves is false when the cap of mails to this address is reached. The
+	// answer and the rest of the work stay the same, so that the cap tells
+	// nothing, and links that were sent before stay good (security rule 13).
+	leaves bool
+	key    string
+}
+
+// newLetter takes one mail of that purpose off the account's allowance. The
+// cap counts per canonical address, so that no spelling goes around it.
+func (s *Service) newLetter(purpose string, to *models.User, by tokens.Client) *letter {
+	locale := to.Locale
+	if locale == "" {
+		locale = cleanLocale(by.Locale)
+	}
+	l := &letter{s: s, key: string(to.EmailKey), message: mail.Message{
+		To: Mailbox(to.Email, to.EmailKey), Locale: locale, Purpose: purpose,
+	}}
+	if s.Mail.Configured() {
+		l.leaves, _ = s.Limits.Take("mail_"+purpose, s.Config.MailPerAddress, l.key)
+	}
+	return l
+}
+
+// link is the one-time row that goes with the letter. At the cap it has no
+// code: one that is never sent is only there to be guessed, and the cap is what
+// bounds the guesses. An address that has an account already gets a code that
+// nobody is told, because typing one must be answered alike for both.
+func (l *letter) link(subject models.ID) tokens.NewLink {
+	return tokens.NewLink{
+		Kind: tokens.VerifyEmail, Subject: subject, TTL: verifyLinkTTL, CodeTTL: verifyCodeTTL,
+		WithCode: l.leaves, WithAttempt: true,
+	}
+}
+
+// enqueue writes the letter in the transaction of its cause.
+func (l *letter) enqueue(tx *gorm.DB, link tokens.Link) error {
+	if !l.leaves {
+		return nil
+	}
+	m := l.message
+	if m.Purpose == mail.VerifyEmail {
+		m.Code = link.Code.Reveal()
+		m.Link = l.s.url("/verify", link.Token).Reveal()
+		m.Data = map[string]string{"code_ttl": verifyCodeTTL.String(), "link_ttl": verifyLinkTTL.String()}
+	} else {
+		m.Link = l.s.Config.BaseURL + "/login"
+	}
+	return l.s.Mail.Enqueue(tx, m)
+}
+
+// refund gives the allowance back when nothing was queued.
+func (l *letter) refund() {
+	if l.leaves {
+		l.s.Limits.Refund("mail_"+l.message.Purpose, l.s.Config.MailPerAddress, l.key)
+	}
+}
+
+func (l *letter) refundOn(err *error) {
+	if *err != nil {
+		l.refund()
+	}
+}
+
+// url is an absolute address with a secret in it. It comes from the configured
+// APP_URL alone (security rule 7).
+func (s *Service) url(path string, token secrets.Raw) secrets.Raw {
+	return secrets.NewRaw([]byte(s.Config.BaseURL + path + "?token=" + token.Reveal()))
+}
+
+// notify queues the notice that follows a change of security, to the stored
+// address (security rule 12; NIST SP 800-63B-4, section 4.6). It has no cap: a
+// change that its owner does not hear of is worse than one mail too many, and
+// each of them needed a proof.
+func (s *Service) notify(tx *gorm.DB, u *models.User, kind string, at time.Time) error {
+	if !s.Mail.Configured() {
+		return nil
+	}
+	return s.Mail.Enqueue(tx, mail.Message{
+		To: Mailbox(u.Email, u.EmailKey), Locale: u.Locale, Purpose: mail.Notice,
+		Data: map[string]string{"kind": kind, "at": at.UTC().Format(time.RFC3339)},
+	})
+}
+
+// Alarm queues the notice after a theft, in the transaction that ends what was
+// stolen. server/wire.go hands it to tokens, which knows no addresses.
+func (s *Service) Alarm(tx *gorm.DB, user models.ID, what string) error {
+	var found []models.User
+	err := tx.Select("id", "email", "email_key", "locale").Where("id = ?", user).Limit(1).Find(&found).Error
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	return s.notify(tx, &found[0], what, s.Clock())
+}

@@ -1,0 +1,88 @@
+package accounts
+
+import (
+	"context"
+	"time"
+
+	"gorm.io/gorm"
+
+	"gatehouse/audit"
+	"gatehouse/internal/apperr"
+	"gatehouse/internal/database"
+	"gatehouse/models"
+	"gatehouse/tokens"
+)
+
+// ErrNotFound is the answer for an account that is not there, or not yours.
+var ErrNotFound = apperr.New(apperr.NotFound, "not_found")
+
+// ByLogin finds the account of what was typed into the login field, nil when
+// there is none. It answers for every state of the account: whether one may
+// sign in is not decided here.
+func (s *Service) ByLogin(ctx context.Context, login string) (*models.User, error) {
+	key, isEmail, ok := CanonicalLogin(login)
+	switch {
+	case !ok:
+		return nil, nil
+	case isEmail:
+		return s.one(ctx, "email_key = ?", key)
+	}
+	return s.one(ctx, "username_key = ?", key)
+}
+
+// Get reads an account by its id; ErrNotFound when there is none.
+func (s *Service) Get(ctx context.Context, id models.ID) (*models.User, error) {
+	if id.IsZero() {
+		return nil, ErrNotFound
+	}
+	u, err := s.one(ctx, "id = ?", id)
+	if err == nil && u == nil {
+		return nil, ErrNotFound
+	}
+	return u, err
+}
+
+// one reads the account that a condition on a unique column finds.
+func (s *Service) one(ctx context.Context, where string, arg any) (*models.User, error) {
+	var found []models.User
+	err := s.DB.Read(ctx).Where(where, arg).Limit(1).Find(&found).Error
+	if err != nil || len(found) == 0 {
+		return nil, database.Unavailable(err)
+	}
+	return &found[0], nil
+}
+
+// RecordSignIn counts a sign-in in the transaction that starts the session. A
+// sign-in and an ending both write this row, so that they cannot both succeed:
+// false means that the account was disabled, or that all its sessions were
+// ended, since u was read. The counter makes the UPDATE change a column, which
+// MySQL needs to count it.
+func (s *Service) RecordSignIn(tx *gorm.DB, u *models.User, at time.Time) (bool, error) {
+	res := tx.Exec(`UPDATE users SET sign_ins = sign_ins + 1, last_sign_in_at = ?
+ WHERE id = ? AND disabled_at IS NULL AND session_epoch = ?`, models.At(at), u.ID, u.SessionEpoch)
+	return res.RowsAffected == 1, res.Error
+}
+
+// NeedsVerification reports whether the account may not sign in before its
+// address is confirmed. Only operators and imports make such accounts while
+// EMAIL_VERIFICATION is "required", besides those from a time when it was not.
+func (s *Service) NeedsVerification(u *models.User) bool {
+	return s.Config.EmailVerification != VerificationOptional && u.EmailVerifiedAt.IsZero()
+}
+
+func (s *Service) now() models.Time { return models.At(s.Clock()) }
+
+// event is an audit event about one account, on the word of by.
+func event(action audit.Action, subject models.ID, by tokens.Client) audit.Event {
+	return audit.Event{
+		Action: action, Outcome: audit.Success, Subject: subject, ClientID: tokens.FirstParty,
+		IP: by.IP, UserAgent: by.UserAgent, RequestID: by.RequestID,
+	}
+}
+
+// ownEvent is an event that the account's owner caused.
+func ownEvent(action audit.Action, subject models.ID, by tokens.Client) audit.Event {
+	e := event(action, subject, by)
+	e.Actor = subject
+	return e
+}
