@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gatehouse/config"
+	"gatehouse/internal/database"
+	"gatehouse/server"
+)
+
+func migrateCmd() *cobra.Command {
+	return group("migrate", "The tables of the database",
+		migrateStep("up", "Bring the tables up to this version (serve does it too)", func(ctx context.Context, cmd *cobra.Command, db *database.DB) error {
+			if err := db.Migrate(ctx); err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), "The tables are up to date.")
+			return nil
+		}),
+		migrateStep("down", "Take back the newest migration, with its data", func(ctx context.Context, cmd *cobra.Command, db *database.DB) error {
+			if err := db.MigrateDown(ctx); err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), "The newest migration was taken back.")
+			return nil
+		}),
+		migrateStep("status", "List the migrations", showMigrations))
+}
+
+func migrateStep(use, short string, run func(context.Context, *cobra.Command, *database.DB) error) *cobra.Command {
+	return &cobra.Command{Use: use, Short: short, Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		c, err := config.Load()
+		if err != nil {
+			return err
+		}
+		db, err := server.OpenDatabase(cmd.Context(), c, cmd.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		return run(cmd.Context(), cmd, db)
+	}}
+}
+
+func showMigrations(ctx context.Context, cmd *cobra.Command, db *database.DB) error {
+	list, err := db.Migrations(ctx)
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+	for _, m := range list {
+		when := "pending"
+		if !m.AppliedAt.IsZero() {
+			when = m.AppliedAt.UTC().Format(time.DateTime) + " UTC"
+		}
+		fmt.Fprintf(w, "%d\t%s\t%s\n", m.Version, m.Name, when)
+	}
+	return w.Flush()
+}
+
+func keysCmd() *cobra.Command {
+	var asJSON bool
+	list := &cobra.Command{
+		Use:   "list",
+		Short: "List the signing keys (never their private halves)",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withRooms(cmd, func(ctx context.Context, r *server.Rooms) error {
+				return listKeys(ctx, cmd, r, asJSON)
+			})
+		},
+	}
+	addJSONFlag(list, &asJSON)
+	return group("keys", "Signing keys", list)
+}
+
+type shownKey struct {
+	KID       string    `json:"kid"`
+	Purpose   string    `json:"purpose"`
+	Alg       string    `json:"alg"`
+	State     string    `json:"state"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+func listKeys(ctx context.Context, cmd *cobra.Command, r *server.Rooms, asJSON bool) error {
+	list, err := r.Keys.List(ctx)
+	if err != nil {
+		return explain(err)
+	}
+	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+	if !asJSON {
+		fmt.Fprintln(w, "KID\tPURPOSE\tALG\tSTATE\tCREATED")
+	}
+	for _, k := range list {
+		if asJSON {
+			if err := printJSON(cmd.OutOrStdout(), shownKey{k.KID, k.Purpose, k.Alg, k.State, k.CreatedAt.Time}); err != nil {
+				return err
+			}
+			continue
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s UTC\n", k.KID, k.Purpose, k.Alg, k.State, k.CreatedAt.Format(time.DateTime))
+	}
+	return w.Flush()
+}
+
+func auditCmd() *cobra.Command {
+	verify := &cobra.Command{
+		Use:   "verify",
+		Short: "Check the chain of the audit log and say where it breaks",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withRooms(cmd, func(ctx context.Context, r *server.Rooms) error {
+				return verifyAudit(ctx, cmd, r)
+			})
+		},
+	}
+	return group("audit", "The record of who did what", verify)
+}
+
+func verifyAudit(ctx context.Context, cmd *cobra.Command, r *server.Rooms) error {
+	report, err := r.Audit.Verify(ctx)
+	if err != nil {
+		return explain(err)
+	}
+	out := cmd.OutOrStdout()
+	for _, f := range report.Findings {
+		fmt.Fprintln(out, f)
+	}
+	fmt.Fprintf(out, "%d events in %d batches, %d not linked yet. Head: batch %d, %x\n",
+		report.Events, report.Batches, report.Unsealed, report.Head, report.HeadHash)
+	if !report.OK() {
+		return fmt.Errorf("the audit log was changed: %d faults", report.Faults)
+	}
+	return nil
+}

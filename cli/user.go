@@ -1,0 +1,275 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gatehouse/accounts"
+	"gatehouse/models"
+	"gatehouse/server"
+	"gatehouse/tokens"
+)
+
+// operator is who acts in the audit log when a command did it.
+var operator = tokens.Client{UserAgent: "command line"}
+
+func userCmd() *cobra.Command {
+	return group("user", "People who can sign in",
+		userAddCmd(), userListCmd(), userShowCmd(),
+		userSwitchCmd("disable", "End every session and token of a person and let nobody in", true),
+		userSwitchCmd("enable", "Let a disabled person in again", false),
+		userRoleCmd(), userResetLinkCmd())
+}
+
+func userAddCmd() *cobra.Command {
+	var in accounts.NewUser
+	var stdin, asJSON bool
+	var roles []string
+	cmd := &cobra.Command{
+		Use:   "add EMAIL",
+		Short: "Add a person whose address is taken as verified",
+		Args:  exactArgs(1, "an address"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withRooms(cmd, func(ctx context.Context, r *server.Rooms) error {
+				password, err := readPassword(cmd, stdin, r.Passwords.MinLength())
+				if err != nil {
+					return err
+				}
+				in.Email, in.Password, in.Roles, in.Verified = args[0], password, roles, true
+				u, err := r.Accounts.CreateUser(ctx, in, operator)
+				if err != nil {
+					return explain(err)
+				}
+				return printUser(cmd.OutOrStdout(), *u, asJSON)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&in.Username, "username", "", "a name to sign in with beside the address")
+	cmd.Flags().StringVar(&in.Name, "name", "", "what to call the person")
+	cmd.Flags().StringSliceVar(&roles, "role", nil, "a role; may be given again")
+	addPasswordFlag(cmd, &stdin)
+	addJSONFlag(cmd, &asJSON)
+	return cmd
+}
+
+func userListCmd() *cobra.Command {
+	var asJSON bool
+	var search string
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List people, oldest first",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withRooms(cmd, func(ctx context.Context, r *server.Rooms) error {
+				return listUsers(ctx, r, cmd.OutOrStdout(), search, asJSON)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&search, "search", "", "only addresses, usernames and names that contain this")
+	addJSONFlag(cmd, &asJSON)
+	return cmd
+}
+
+// listUsers reads page by page, so that a million people need no more memory
+// than a hundred.
+func listUsers(ctx context.Context, r *server.Rooms, out io.Writer, search string, asJSON bool) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	if !asJSON {
+		fmt.Fprintln(w, "ID\tADDRESS\tUSERNAME\tROLES\tSTATE")
+	}
+	page := accounts.Page{Limit: 500, Search: search}
+	for {
+		list, err := r.Accounts.List(ctx, page)
+		if err != nil {
+			return explain(err)
+		}
+		for _, u := range list {
+			if asJSON {
+				if err := printJSON(out, userView(u)); err != nil {
+					return err
+				}
+				continue
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", u.ID, u.Email, username(u), u.Roles, state(u))
+		}
+		if err := w.Flush(); err != nil || len(list) < page.Limit {
+			return err
+		}
+		page.After = list[len(list)-1].ID
+	}
+}
+
+func userShowCmd() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "show WHO",
+		Short: "Show a person (address, username or id)",
+		Args:  exactArgs(1, "an address, a username or an id"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withUser(cmd, args[0], func(_ context.Context, _ *server.Rooms, u *models.User) error {
+				return printUser(cmd.OutOrStdout(), *u, asJSON)
+			})
+		},
+	}
+	addJSONFlag(cmd, &asJSON)
+	return cmd
+}
+
+func userSwitchCmd(use, short string, disable bool) *cobra.Command {
+	return &cobra.Command{
+		Use:   use + " WHO",
+		Short: short,
+		Args:  exactArgs(1, "an address, a username or an id"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withUser(cmd, args[0], func(ctx context.Context, r *server.Rooms, u *models.User) error {
+				if err := r.Accounts.SetDisabled(ctx, u.ID, disable, operator); err != nil {
+					return explain(err)
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "%s is %sd.\n", u.Email, use)
+				return nil
+			})
+		},
+	}
+}
+
+func userRoleCmd() *cobra.Command {
+	var add, remove []string
+	cmd := &cobra.Command{
+		Use:   "role WHO",
+		Short: "Give roles to a person or take them away",
+		Args:  exactArgs(1, "an address, a username or an id"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(add)+len(remove) == 0 {
+				return usageError{fmt.Errorf("want --add ROLE or --remove ROLE")}
+			}
+			return withUser(cmd, args[0], func(ctx context.Context, r *server.Rooms, u *models.User) error {
+				roles := changeRoles(u.Roles.List(), add, remove)
+				if err := r.Accounts.SetRoles(ctx, u.ID, roles, operator); err != nil {
+					return explain(err)
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "%s has the roles: %s\n", u.Email, strings.Join(roles, ", "))
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringSliceVar(&add, "add", nil, "a role to give; may be given again")
+	cmd.Flags().StringSliceVar(&remove, "remove", nil, "a role to take away; may be given again")
+	return cmd
+}
+
+// changeRoles keeps the order of what stays and adds what is new at the end.
+func changeRoles(have, add, remove []string) []string {
+	gone := map[string]bool{}
+	for _, r := range remove {
+		gone[r] = true
+	}
+	out := []string{}
+	seen := map[string]bool{}
+	for _, r := range append(have, add...) {
+		if !gone[r] && !seen[r] {
+			seen[r] = true
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func userResetLinkCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "reset-link WHO",
+		Short: "Print a one-time link with which a person sets a new password",
+		Args:  exactArgs(1, "an address, a username or an id"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withUser(cmd, args[0], func(ctx context.Context, r *server.Rooms, u *models.User) error {
+				link, err := r.Accounts.ResetLink(ctx, u.ID, operator)
+				if err != nil {
+					return explain(err)
+				}
+				fmt.Fprintln(cmd.OutOrStdout(), link.Reveal())
+				return nil
+			})
+		},
+	}
+}
+
+// withUser finds who is meant and runs one command on that person.
+func withUser(cmd *cobra.Command, who string, run func(context.Context, *server.Rooms, *models.User) error) error {
+	return withRooms(cmd, func(ctx context.Context, r *server.Rooms) error {
+		u, err := findUser(ctx, r.Accounts, who)
+		if err != nil {
+			return explain(err)
+		}
+		if u == nil {
+			return fmt.Errorf("nobody has the address, username or id %q", who)
+		}
+		return run(ctx, r, u)
+	})
+}
+
+func findUser(ctx context.Context, a *accounts.Service, who string) (*models.User, error) {
+	if id, err := models.ParseID(who); err == nil {
+		return a.Get(ctx, id)
+	}
+	return a.ByLogin(ctx, who)
+}
+
+// shownUser is a person as --json prints it. No hash is ever part of it.
+type shownUser struct {
+	ID            string     `json:"id"`
+	Email         string     `json:"email"`
+	EmailVerified bool       `json:"email_verified"`
+	Username      string     `json:"username,omitempty"`
+	Name          string     `json:"name,omitempty"`
+	Roles         []string   `json:"roles"`
+	Disabled      bool       `json:"disabled"`
+	CreatedAt     time.Time  `json:"created_at"`
+	LastSignInAt  *time.Time `json:"last_sign_in_at,omitempty"`
+}
+
+func userView(u models.User) shownUser {
+	v := shownUser{
+		ID: u.ID.String(), Email: u.Email, EmailVerified: !u.EmailVerifiedAt.IsZero(), Username: username(u),
+		Name: u.Name, Roles: u.Roles.List(), Disabled: !u.DisabledAt.IsZero(), CreatedAt: u.CreatedAt.Time,
+	}
+	if !u.LastSignInAt.IsZero() {
+		v.LastSignInAt = &u.LastSignInAt.Time
+	}
+	return v
+}
+
+func printUser(out io.Writer, u models.User, asJSON bool) error {
+	if asJSON {
+		return printJSON(out, userView(u))
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	last := "never"
+	if !u.LastSignInAt.IsZero() {
+		last = u.LastSignInAt.Format(time.DateTime)
+	}
+	fmt.Fprintf(w, "id\t%s\naddress\t%s\nusername\t%s\nname\t%s\nroles\t%s\nstate\t%s\ncreated\t%s UTC\nlast sign-in\t%s\n",
+		u.ID, u.Email, username(u), u.Name, strings.Join(u.Roles.List(), ", "), state(u), u.CreatedAt.Format(time.DateTime), last)
+	return w.Flush()
+}
+
+func username(u models.User) string {
+	if u.Username == nil {
+		return ""
+	}
+	return *u.Username
+}
+
+func state(u models.User) string {
+	switch {
+	case !u.DisabledAt.IsZero():
+		return "disabled"
+	case u.EmailVerifiedAt.IsZero():
+		return "unverified"
+	}
+	return "active"
+}

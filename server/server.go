@@ -1,0 +1,177 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"syscall"
+	"time"
+
+	"gatehouse/config"
+	"gatehouse/internal/jobs"
+)
+
+// The limits of a connection (ASVS 5.0, 15.2.2): a slow client is cut off
+// before it can hold many of them.
+const (
+	headerTimeout  = 10 * time.Second
+	bodyTimeout    = 30 * time.Second
+	idleTimeout    = 120 * time.Second
+	writeTimeout   = 60 * time.Second
+	maxHeaderBytes = 32 << 10
+	stopTimeout    = 10 * time.Second
+)
+
+// Serve runs until ctx ends, then finishes what is under way. What it prints
+// on out is for the person who started it; the log goes to errOut.
+func Serve(ctx context.Context, c config.Config, out, errOut io.Writer) error {
+	// The port first: a second start says so before it touches anything.
+	listener, err := listen(c.ListenAddr, "LISTEN_ADDR")
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	if err := makeDataDir(c); err != nil {
+		return err
+	}
+	if c.UsesSQLite() {
+		lock, err := lockDatabase(c.SQLitePath())
+		if err != nil {
+			return err
+		}
+		defer lock.Close()
+	}
+	rooms, err := OpenRooms(ctx, c, errOut)
+	if err != nil {
+		return err
+	}
+	defer rooms.Close()
+	return rooms.serve(ctx, listener, out)
+}
+
+func (r *Rooms) serve(ctx context.Context, listener net.Listener, out io.Writer) error {
+	// Not ready before everything that was ever ended is known here.
+	if err := r.Tokens.Log.Start(ctx); err != nil {
+		return err
+	}
+	handler, err := r.Handler()
+	if err != nil {
+		return err
+	}
+	servers := []*http.Server{r.httpServer(handler)}
+	listeners := []net.Listener{listener}
+	if r.Config.MetricsAddr != "" {
+		l, err := listen(r.Config.MetricsAddr, "METRICS_ADDR")
+		if err != nil {
+			return err
+		}
+		mux := http.NewServeMux()
+		mux.Handle("GET /metrics", r.Metrics.Handler())
+		servers, listeners = append(servers, r.httpServer(mux)), append(listeners, l)
+	}
+	if err := r.greet(ctx, out); err != nil {
+		return err
+	}
+	return r.runUntil(ctx, servers, listeners)
+}
+
+// runUntil serves and works in the background until ctx ends or a listener
+// fails, then stops in order: no new requests, finish the old ones, end the
+// background work.
+func (r *Rooms) runUntil(ctx context.Context, servers []*http.Server, listeners []net.Listener) error {
+	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBackground()
+	var work sync.WaitGroup
+	for _, run := range []func(context.Context){r.Tokens.Log.Run, r.Mail.Run, r.jobs().Run} {
+		work.Go(func() { run(background) })
+	}
+	failed := make(chan error, len(servers))
+	for i, s := range servers {
+		go func() { failed <- s.Serve(listeners[i]) }()
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	for _, s := range servers {
+		err = errors.Join(err, s.Shutdown(stopping))
+	}
+	stopBackground()
+	work.Wait()
+	return err
+}
+
+func (r *Rooms) httpServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout,
+		WriteTimeout: writeTimeout, MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog: slog.NewLogLogger(r.Logger.Handler(), slog.LevelDebug),
+	}
+}
+
+// jobs is the regular work. What may run on every node at once has no lease.
+func (r *Rooms) jobs() *jobs.Runner {
+	runner := jobs.New(r.DB, r.Logger, r.Clock)
+	runner.Add(jobs.Job{Name: "audit-seal", Every: 500 * time.Millisecond, Run: func(ctx context.Context) error {
+		_, err := r.Audit.Seal(ctx)
+		return err
+	}})
+	runner.Add(jobs.Job{Name: "keys-reload", Every: time.Second, Run: r.Keys.Reload})
+	runner.Add(jobs.Job{Name: "trim-tokens", Every: time.Minute, Lease: true, Run: r.Tokens.Trim})
+	runner.Add(jobs.Job{Name: "trim-signups", Every: 10 * time.Minute, Lease: true, Run: r.Accounts.Trim})
+	runner.Add(jobs.Job{Name: "trim-throttle", Every: 10 * time.Minute, Lease: true, Run: r.SignIn.Trim})
+	return runner
+}
+
+// greet tells the person who started it where to go.
+func (r *Rooms) greet(ctx context.Context, out io.Writer) error {
+	where := "MySQL"
+	if r.Config.UsesSQLite() {
+		where = r.Config.SQLitePath()
+	}
+	fmt.Fprintf(out, "Gatehouse is at %s\nData is in %s\n", r.Config.AppURL, where)
+	if r.Config.SMTPURL == "" {
+		if r.devInbox() {
+			fmt.Fprintf(out, "Mail is not sent: read it at %s/dev/inbox\n", r.Config.AppURL)
+		} else {
+			r.Logger.Warn("SMTP_URL is not set: sign-up and everything else that needs mail answers 503")
+		}
+	}
+	needed, err := r.Accounts.SetupNeeded(ctx)
+	if err != nil || !needed {
+		return err
+	}
+	token, err := r.Accounts.NewSetupLink(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "Make the first administrator, once, at:\n  %s/setup?token=%s\n", r.Config.AppURL, token.Reveal())
+	return nil
+}
+
+func listen(addr, name string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%s: %s is in use by another program: stop it, or choose another port", name, addr)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: cannot listen on %s: %w", name, addr, err)
+	}
+	return l, nil
+}
+
+func listenHost(addr string) string {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return ""
+	}
+	return host
+}

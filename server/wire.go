@@ -1,0 +1,173 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"gorm.io/gorm"
+
+	"gatehouse/accounts"
+	"gatehouse/audit"
+	"gatehouse/config"
+	"gatehouse/internal/database"
+	"gatehouse/internal/metrics"
+	"gatehouse/internal/passwords"
+	"gatehouse/internal/ratelimit"
+	"gatehouse/internal/secrets"
+	"gatehouse/keys"
+	"gatehouse/mail"
+	"gatehouse/models"
+	"gatehouse/signin"
+	"gatehouse/tokens"
+)
+
+// maxLimitedKeys bounds the memory of the limits in memory: about 10 MB.
+const maxLimitedKeys = 100_000
+
+// Rooms is every room, built once over one database. The server and the
+// commands work on the same.
+type Rooms struct {
+	Config    config.Config
+	Logger    *slog.Logger
+	Clock     func() time.Time
+	Metrics   *metrics.Metrics
+	DB        *database.DB
+	Box       *secrets.Box
+	Audit     *audit.Log
+	Keys      *keys.Ring
+	Passwords *passwords.Hasher
+	Limits    *ratelimit.Limiter
+	Mail      *mail.Mailer
+	Tokens    *tokens.Service
+	Accounts  *accounts.Service
+	SignIn    *signin.Flow
+}
+
+// Close gives the database back.
+func (r *Rooms) Close() error { return r.DB.Close() }
+
+// OpenDatabase connects to the configured database and does not migrate it.
+func OpenDatabase(ctx context.Context, c config.Config, errOut io.Writer) (*database.DB, error) {
+	if err := makeDataDir(c); err != nil {
+		return nil, err
+	}
+	return database.Open(ctx, database.Options{URL: c.DatabaseURL.Reveal(), Clock: time.Now, Log: newLogger(c, errOut)})
+}
+
+// OpenRooms opens the database, brings its tables up to date and builds every
+// room. It works beside a running server.
+func OpenRooms(ctx context.Context, c config.Config, errOut io.Writer) (*Rooms, error) {
+	if err := makeDataDir(c); err != nil {
+		return nil, err
+	}
+	key, err := masterKey(c)
+	if err != nil {
+		return nil, err
+	}
+	box, err := secrets.NewBox(key)
+	if err != nil {
+		return nil, err
+	}
+	r := &Rooms{Config: c, Logger: newLogger(c, errOut), Metrics: metrics.New(), Box: box}
+	r.DB, err = database.Open(ctx, database.Options{URL: c.DatabaseURL.Reveal(), Clock: time.Now, Log: r.Logger, Metrics: r.Metrics})
+	if err != nil {
+		return nil, err
+	}
+	if err := r.build(ctx); err != nil {
+		_ = r.DB.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func makeDataDir(c config.Config) error {
+	if !c.UsesSQLite() {
+		return nil
+	}
+	for _, dir := range []string{c.DataDir, filepath.Dir(c.SQLitePath())} {
+		// 0700: the folder holds password hashes and the secret key.
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("DATA_DIR: %w", err)
+		}
+	}
+	return nil
+}
+
+func (r *Rooms) build(ctx context.Context) error {
+	if err := r.DB.Migrate(ctx); err != nil {
+		return err
+	}
+	r.Clock = time.Now
+	r.Audit = audit.New(r.DB, r.Clock)
+	ring, err := keys.Open(ctx, keys.Options{DB: r.DB, Box: r.Box, Audit: r.Audit, Clock: r.Clock, Alg: r.Config.SigningAlg})
+	if err != nil {
+		return err
+	}
+	r.Keys = ring
+	r.Keys.KeepFor(r.Config.AccessTokenTTL)
+	r.Passwords = passwords.New(passwords.Options{
+		Concurrency: r.Config.HashConcurrency, MinLength: r.Config.PasswordMinLength, Metrics: r.Metrics,
+	})
+	r.Limits = ratelimit.New(r.Clock, maxLimitedKeys)
+	if r.Mail, err = mail.New(r.mailDeps()); err != nil {
+		return err
+	}
+	r.Tokens = tokens.New(r.tokensDeps())
+	r.Accounts = accounts.New(r.accountsDeps())
+	r.SignIn = signin.New(signin.Deps{
+		DB: r.DB, Accounts: r.Accounts, Tokens: r.Tokens, Audit: r.Audit, Passwords: r.Passwords, Limits: r.Limits,
+		Metrics: r.Metrics, Box: r.Box, Clock: r.Clock,
+		Config: signin.Config{LoginPerNetwork: rule(r.Config.LimitLoginPerNet), FreeTries: r.Config.LimitLoginFreeTries},
+	})
+	return nil
+}
+
+func (r *Rooms) mailDeps() mail.Deps {
+	c := r.Config
+	return mail.Deps{
+		DB: r.DB, Box: r.Box, Clock: r.Clock, Log: r.Logger, Metrics: r.Metrics,
+		From: c.MailFrom, SMTPURL: c.SMTPURL.Reveal(), Dev: r.devInbox(), AppName: c.AppName, BaseURL: c.AppURL,
+	}
+}
+
+// devInbox reports whether mail may be shown on a page: only while nobody but
+// this machine can reach it, because it would hand out every code (security
+// rule 25). The page checks the peer of each request as well.
+func (r *Rooms) devInbox() bool {
+	host := listenHost(r.Config.ListenAddr)
+	return r.Config.SMTPURL == "" && config.IsLoopback(r.Config.URL().Hostname()) && config.IsLoopback(host)
+}
+
+func (r *Rooms) tokensDeps() tokens.Deps {
+	c := r.Config
+	return tokens.Deps{
+		DB: r.DB, Keys: r.Keys, Audit: r.Audit, Box: r.Box, Clock: r.Clock, Log: r.Logger,
+		Admit: accounts.Admit,
+		// Accounts is built after tokens; the function is called much later.
+		Alarm: func(tx *gorm.DB, user models.ID, what string) error { return r.Accounts.Alarm(tx, user, what) },
+		Config: tokens.Config{
+			Issuer: c.AppURL, Audience: c.AppURL, AccessTTL: c.AccessTokenTTL,
+			RefreshTTL: c.RefreshTokenTTL, RefreshIdleTTL: c.RefreshTokenIdleTTL, RetryWindow: c.RefreshRetryWindow,
+			SessionIdleTTL: c.SessionIdleTTL, SessionAbsoluteTTL: c.SessionAbsoluteTTL,
+		},
+	}
+}
+
+func (r *Rooms) accountsDeps() accounts.Deps {
+	c := r.Config
+	return accounts.Deps{
+		DB: r.DB, Tokens: r.Tokens, Mail: r.Mail, Audit: r.Audit, Passwords: r.Passwords, Limits: r.Limits,
+		Clock: r.Clock, Log: r.Logger,
+		Config: accounts.Config{
+			Signup: c.Signup, EmailVerification: c.EmailVerification, BaseURL: c.AppURL,
+			SignupPerNetwork: rule(c.LimitSignupPerNet), MailPerAddress: rule(c.LimitMailPerAddress),
+		},
+	}
+}
+
+func rule(l config.Limit) ratelimit.Rule { return ratelimit.Rule{N: l.N, Per: l.Per} }
