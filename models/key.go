@@ -18,3 +18,15 @@ type SigningKey struct {
 
 // TableName names the table for GORM.
 func (SigningKey) TableName() string { return "signing_keys" }
+
+// KeySlot says which key of a purpose is in use: one row per purpose, moved by
+// a condition on the key that was there before, so that of several nodes
+// exactly one puts the next. Owned by keys.
+type KeySlot struct {
+	Purpose   string `gorm:"primaryKey"`
+	KID       string `gorm:"column:kid"`
+	ChangedAt Time
+}
+
+// TableName names the table for GORM.
+func (KeySlot) TableName() string { return "key_slots" }

@@ -15,6 +15,17 @@ CREATE TABLE IF NOT EXISTS signing_keys (
     PRIMARY KEY (kid)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
+-- Which key of a purpose is in use. Its primary key and conditional updates
+-- let exactly one of several nodes put a key there.
+CREATE TABLE IF NOT EXISTS key_slots (
+    purpose    VARCHAR(32) NOT NULL,
+    kid        VARCHAR(64) NOT NULL,
+    changed_at BIGINT NOT NULL,
+    PRIMARY KEY (purpose)
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
 -- +goose Down
+
+DROP TABLE IF EXISTS key_slots;
 
 DROP TABLE IF EXISTS signing_keys;

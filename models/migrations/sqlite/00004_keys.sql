@@ -15,6 +15,17 @@ CREATE TABLE IF NOT EXISTS signing_keys (
     PRIMARY KEY (kid)
 ) STRICT, WITHOUT ROWID;
 
+-- Which key of a purpose is in use. Its primary key and conditional updates
+-- let exactly one of several nodes put a key there.
+CREATE TABLE IF NOT EXISTS key_slots (
+    purpose    TEXT NOT NULL,
+    kid        TEXT NOT NULL,
+    changed_at INTEGER NOT NULL,
+    PRIMARY KEY (purpose)
+) STRICT, WITHOUT ROWID;
+
 -- +goose Down
+
+DROP TABLE IF EXISTS key_slots;
 
 DROP TABLE IF EXISTS signing_keys;
