@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -113,7 +114,8 @@ func (s *scanner) strings() ([]string, error) {
 		list = append(list, one)
 		return err
 	})
-	return list, err
+	// Clipped, so that an append by whoever reads a Principal makes a copy.
+	return slices.Clip(list), err
 }
 
 // judge holds the claims against what this Verifier accepts.
@@ -127,7 +129,7 @@ func (v *Verifier) judge(c *claims) error {
 		return ErrIssuer
 	}
 	// RFC 7519, section 4.1.3 and RFC 8725, section 3.9.
-	if !contains(c.audience, v.audience) {
+	if !slices.Contains(c.audience, v.audience) {
 		return ErrAudience
 	}
 	return v.judgeTimes(c, v.clock().Unix())
@@ -148,15 +150,6 @@ func (v *Verifier) judgeTimes(c *claims, now int64) error {
 		return ErrLifetime
 	}
 	return nil
-}
-
-func contains(list []string, want string) bool {
-	for _, one := range list {
-		if one == want {
-			return true
-		}
-	}
-	return false
 }
 
 func (c *claims) principal(kid string) *Principal {

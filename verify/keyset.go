@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -108,7 +109,7 @@ func (s *KeySet) Set(keys []Key) error {
 			err = fmt.Errorf("verify: two keys are named %q", k.KID)
 		}
 		if err != nil {
-			first = cmpErr(first, err)
+			first = cmp.Or(first, err)
 			continue
 		}
 		if was := old[k.KID]; was != nil && was.same(k) {
@@ -118,13 +119,6 @@ func (s *KeySet) Set(keys []Key) error {
 	}
 	s.keys.Store(&next)
 	return first
-}
-
-func cmpErr(first, err error) error {
-	if first != nil {
-		return first
-	}
-	return err
 }
 
 // OnMissing sets what is called when a kid is asked for that is not in the

@@ -63,13 +63,11 @@ var inAlphabet = func() (table [256]bool) {
 // decode returns the bytes of a segment as a string, of which the claims are
 // then substrings.
 func decode(segment string) (string, error) {
-	var b strings.Builder
 	raw, err := encoding.DecodeString(segment)
 	if err != nil {
 		return "", ErrMalformed
 	}
-	b.Write(raw)
-	return b.String(), nil
+	return string(raw), nil
 }
 
 // checkSignature verifies with the algorithm of the key; what the header says

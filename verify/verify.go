@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -94,7 +95,7 @@ func (o Options) withDefaults() Options {
 		o.Audience = o.Issuer
 	}
 	if o.JWKSURL == "" {
-		o.JWKSURL = o.Issuer + "/.well-known/jwks.json"
+		o.JWKSURL = strings.TrimSuffix(o.Issuer, "/") + "/.well-known/jwks.json"
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now
