@@ -1,0 +1,76 @@
+package middleware
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// maxHops is how many entries of X-Forwarded-For are looked at.
+const maxHops = 32
+
+// ClientIP is the address that asks: the peer of the socket, or, when that is
+// a trusted proxy, the right-most hop of X-Forwarded-For that is not one (rule
+// 8). Entries left of it are what a stranger wrote. Gin's own ClientIP is not
+// used anywhere: it believes the header until told otherwise.
+func (s *Set) ClientIP(r *http.Request) netip.Addr {
+	last := peerOf(r)
+	if !s.trusted(last) {
+		return last
+	}
+	hops := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
+	for i := len(hops) - 1; i >= 0 && len(hops)-i <= maxHops; i-- {
+		hop := parseHop(hops[i])
+		if !hop.IsValid() {
+			return last // unreadable: the last one that a proxy of ours vouched for
+		}
+		last = hop
+		if !s.trusted(hop) {
+			return hop
+		}
+	}
+	return last
+}
+
+func (s *Set) trusted(ip netip.Addr) bool {
+	if !ip.IsValid() {
+		return false
+	}
+	for _, network := range s.TrustedProxies {
+		if network.Contains(ip) {
+			return true
+		}
+	}
+	return false
+}
+
+func peerOf(r *http.Request) netip.Addr {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return peer.Addr().Unmap().WithZone("")
+}
+
+// parseHop reads an address with or without a port, as proxies write both.
+func parseHop(s string) netip.Addr {
+	s = strings.TrimSpace(s)
+	if ap, err := netip.ParseAddrPort(s); err == nil {
+		return ap.Addr().Unmap().WithZone("")
+	}
+	ip, err := netip.ParseAddr(strings.Trim(s, "[]"))
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ip.Unmap().WithZone("")
+}
+
+// forwarded reports whether somebody passed this request on.
+func forwarded(h http.Header) bool {
+	for name := range h {
+		if name == "Forwarded" || name == "Via" || name == "X-Real-Ip" || strings.HasPrefix(name, "X-Forwarded-") {
+			return true
+		}
+	}
+	return false
+}

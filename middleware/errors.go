@@ -1,0 +1,202 @@
+package middleware
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/internal/apperr"
+	"gatehouse/verify"
+)
+
+// Handler is a handler of the product: it answers, or returns why it did not.
+type Handler func(c *gin.Context) error
+
+// Handle makes a gin.HandlerFunc of a Handler.
+func Handle(h Handler) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if err := h(c); err != nil {
+			Fail(c, err)
+		}
+	}
+}
+
+// Fail ends the request with an error. The answer is written by the one
+// middleware that writes error answers, on the way out.
+func Fail(c *gin.Context, err error) {
+	_ = c.Error(err)
+	c.Abort()
+}
+
+// Problem is a failure as it is told to the outside: no cause, no Go error.
+type Problem struct {
+	Status    int
+	Code      string // "error" of the contract
+	Reason    string
+	Title     string // for pages
+	Text      string // one sentence in the language of the visitor
+	Fields    map[string]string
+	RequestID string
+	Wait      time.Duration
+}
+
+// problemJSON is the one shape of errors, OAuth's (RFC 6749, section 5.2) with
+// what a form needs beside it.
+type problemJSON struct {
+	Error       string            `json:"error"`
+	Description string            `json:"error_description"`
+	Reason      string            `json:"reason,omitempty"`
+	Fields      map[string]string `json:"fields,omitempty"`
+	RequestID   string            `json:"request_id"`
+}
+
+// answer writes what a handler or a middleware after it failed with. When the
+// answer has already begun, there is nothing left to say but in the log.
+func (s *Set) answer(c *gin.Context) {
+	c.Next()
+	last := c.Errors.Last()
+	if last == nil {
+		return
+	}
+	e := s.told(last.Err)
+	s.logFailure(c, e)
+	if c.Writer.Written() {
+		return
+	}
+	p := s.Describe(c, last.Err)
+	s.failureHeaders(c, e, p)
+	if WantsJSON(c) {
+		writeProblem(c, p)
+		return
+	}
+	s.writePage(c, p)
+}
+
+// told is the application error in err. A request that ran out of its time is
+// not our fault to hide as 500: it may be tried again.
+func (s *Set) told(err error) *apperr.Error {
+	e := apperr.From(err)
+	if e.Kind == apperr.Internal && isTimeout(err) {
+		return apperr.NotNow(5*time.Second, err)
+	}
+	return e
+}
+
+// Describe turns an error into what may be told, in the visitor's language.
+// Pages that show a mistake beside its field use it too.
+func (s *Set) Describe(c *gin.Context, err error) Problem {
+	e, lang := s.told(err), s.Lang(c)
+	p := Problem{
+		Status: statusOf(e.Kind), Code: codeOf(err, e), Reason: e.Reason,
+		RequestID: s.RequestID(c), Wait: waitOf(e),
+	}
+	params := s.params(e, p.Wait)
+	p.Text = s.sentence(err, lang, params, "error."+e.Reason, "error."+p.Code)
+	p.Title = s.words(lang, params, "error."+e.Reason+".title", "error.status."+strconv.Itoa(p.Status)+".title")
+	if len(e.Fields) > 0 {
+		p.Fields = make(map[string]string, len(e.Fields))
+		for name, f := range e.Fields {
+			p.Fields[name] = s.words(lang, f.Params, "field."+f.Reason, "field.unusable")
+		}
+	}
+	return p
+}
+
+// params adds the clock time and the wait to what the sentence may name.
+func (s *Set) params(e *apperr.Error, wait time.Duration) map[string]any {
+	params := map[string]any{}
+	for k, v := range e.Params {
+		params[k] = v
+	}
+	if wait > 0 {
+		params["Seconds"] = int(math.Ceil(wait.Seconds()))
+		params["Minutes"] = int(math.Ceil(wait.Minutes()))
+		params["At"] = s.Clock().Add(wait).UTC().Format("15:04")
+	}
+	return params
+}
+
+// sentence is what verify says about an access token, for the developer of the
+// client, and words of the locale for everything else.
+func (s *Set) sentence(err error, lang string, params map[string]any, keys ...string) string {
+	if e, ok := errors.AsType[*verify.Error](err); ok {
+		return e.Description
+	}
+	return s.words(lang, params, keys...)
+}
+
+// words takes the first key that has a sentence.
+func (s *Set) words(lang string, params map[string]any, keys ...string) string {
+	for _, key := range keys {
+		if text := s.Words(lang, key, params); text != "" {
+			return text
+		}
+	}
+	return s.Words(lang, "error.internal", params)
+}
+
+// failureHeaders sets what goes with a status.
+func (s *Set) failureHeaders(c *gin.Context, e *apperr.Error, p Problem) {
+	h := c.Writer.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Del("ETag")
+	h.Set(requestIDHeader, p.RequestID)
+	if p.Wait > 0 {
+		// RFC 9110, section 10.2.3: whole seconds; rounded up, so that who
+		// obeys is not refused again.
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.Wait.Seconds()))))
+	}
+	if challenge := challengeOf(e, p); challenge != "" && WantsJSON(c) {
+		h.Set("WWW-Authenticate", challenge)
+	}
+}
+
+func writeProblem(c *gin.Context, p Problem) {
+	reason := p.Reason
+	if reason == p.Code {
+		reason = ""
+	}
+	body, err := json.Marshal(problemJSON{p.Code, p.Text, reason, p.Fields, p.RequestID})
+	if err != nil {
+		body = []byte(`{"error":"server_error","error_description":"","request_id":""}`)
+	}
+	c.Data(p.Status, "application/json; charset=utf-8", body)
+}
+
+// writePage draws the error page. When even that fails, a line of text is
+// better than an empty answer.
+func (s *Set) writePage(c *gin.Context, p Problem) {
+	body, err := s.ErrorPage(c, p)
+	if err != nil {
+		s.Log.ErrorContext(c.Request.Context(), "error page failed", "request_id", p.RequestID, "error", err)
+		c.Data(p.Status, "text/plain; charset=utf-8", []byte(p.Text+"\n\n"+p.RequestID+"\n"))
+		return
+	}
+	c.Data(p.Status, "text/html; charset=utf-8", body)
+}
+
+// logFailure keeps causes in the log: ours at error, the visitor's at debug.
+func (s *Set) logFailure(c *gin.Context, e *apperr.Error) {
+	level := slog.LevelDebug
+	if e.Kind == apperr.Internal || e.Kind == apperr.Unavailable && e.Unwrap() != nil {
+		level = slog.LevelError
+	}
+	ctx := c.Request.Context()
+	if !s.Log.Enabled(ctx, level) {
+		return
+	}
+	s.Log.Log(ctx, level, "request failed", "request_id", s.RequestID(c), "method", c.Request.Method,
+		"route", routeOf(c), "status", statusOf(e.Kind), "reason", e.Reason, "error", e.Error())
+}
+
+// isTimeout includes a visitor who went away: nobody reads that answer.
+func isTimeout(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.As(err, &timeout) && timeout.Timeout() || errors.Is(err, http.ErrHandlerTimeout)
+}

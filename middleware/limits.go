@@ -1,0 +1,43 @@
+package middleware
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/internal/apperr"
+)
+
+// Sizes of bodies and the time for a request (rule 24).
+const (
+	AuthBody  = 64 << 10
+	OtherBody = 1 << 20
+	// requestTime bounds what a request may cost; it reaches every SQL
+	// statement through the context.
+	requestTime = 30 * time.Second
+)
+
+// bodyLimit refuses what says that it is too long and cuts off what turns out
+// to be.
+func (s *Set) bodyLimit(limit int64) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if c.Request.ContentLength > limit {
+			c.Header("Connection", "close") // the rest is not read
+			Fail(c, apperr.New(apperr.TooLarge, "body_too_large"))
+			return
+		}
+		if c.Request.Body != nil && c.Request.Body != http.NoBody {
+			c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, limit)
+		}
+	}
+}
+
+// deadline gives the request its end.
+func (s *Set) deadline(c *gin.Context) {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), requestTime)
+	defer cancel()
+	c.Request = c.Request.WithContext(ctx)
+	c.Next()
+}

@@ -1,0 +1,117 @@
+package middleware
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/internal/metrics"
+	"gatehouse/internal/websession"
+	"gatehouse/verify"
+)
+
+// Deps is what the middleware works with.
+type Deps struct {
+	// AppURL is the one address of the server (rule 7).
+	AppURL string
+	// TrustedProxies are the networks whose forwarding headers are believed.
+	TrustedProxies []netip.Prefix
+	// DevInbox is whether APP_URL and LISTEN_ADDR are both loopback and mail
+	// goes to the development inbox; the peer is judged for each request.
+	DevInbox bool
+	// Languages are the languages of the pages, the default one first.
+	Languages []string
+	Clock     func() time.Time
+	Log       *slog.Logger
+	Metrics   *metrics.Metrics
+	Verifier  *verify.Verifier
+	Sessions  *websession.Store
+	// Words gives the sentence of a locale key, "" when there is none.
+	Words func(lang, key string, params map[string]any) string
+	// ErrorPage draws the page of a failure. It must not write the status.
+	ErrorPage func(c *gin.Context, p Problem) ([]byte, error)
+}
+
+// Set is every middleware, built once.
+type Set struct {
+	Deps
+	app       *url.URL
+	hosts     hosts
+	origins   *http.CrossOriginProtection
+	languages languageMatcher
+}
+
+// New checks what it is given: a mistake here stops the start.
+func New(d Deps) (*Set, error) {
+	app, err := url.Parse(d.AppURL)
+	if err != nil || app.Host == "" || app.Scheme != "http" && app.Scheme != "https" {
+		return nil, fmt.Errorf("middleware: APP_URL %q is no address of a server", d.AppURL)
+	}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Set{Deps: d, app: app, hosts: newHosts(app), origins: http.NewCrossOriginProtection()}
+	if err := s.origins.AddTrustedOrigin(originOf(app)); err != nil {
+		return nil, fmt.Errorf("middleware: APP_URL %q is no origin: %w", d.AppURL, err)
+	}
+	s.languages = newLanguageMatcher(d.Languages)
+	return s, nil
+}
+
+// https reports whether people reach the server over https, which APP_URL
+// decides and no header does.
+func (s *Set) https() bool { return s.app.Scheme == "https" }
+
+// Page is the chain of the pages: session, language, cross-origin check.
+func (s *Set) Page() []gin.HandlerFunc {
+	return []gin.HandlerFunc{
+		s.edge(asPage), s.answer, s.recover, s.knownHost(redirectAlias), s.pageHeaders(),
+		s.bodyLimit(AuthBody), s.deadline, s.crossOrigin, s.session(), s.loadSession,
+	}
+}
+
+// Either is Page for a form that also answers as the JSON API does when it is
+// asked with Accept: application/json.
+func (s *Set) Either() []gin.HandlerFunc {
+	chain := s.Page()
+	chain[0] = s.edge(asAccepted)
+	return chain
+}
+
+// API is the chain of the JSON API. It knows no session and reads no cookie,
+// so there is nothing that another site could borrow.
+func (s *Set) API() []gin.HandlerFunc {
+	return []gin.HandlerFunc{
+		s.edge(asJSON), s.answer, s.recover, s.knownHost(serveAlias), s.apiHeaders(),
+		s.bodyLimit(AuthBody), s.deadline,
+	}
+}
+
+// Lean is API without what a call that touches neither body nor database
+// needs: the hot path.
+func (s *Set) Lean() []gin.HandlerFunc {
+	return []gin.HandlerFunc{s.edge(asJSON), s.answer, s.recover, s.knownHost(serveAlias), s.apiHeaders()}
+}
+
+// Public is Lean under any Host: health, keys and discovery (rule 7).
+func (s *Set) Public() []gin.HandlerFunc {
+	return []gin.HandlerFunc{s.edge(asJSON), s.answer, s.recover, s.apiHeaders()}
+}
+
+// Asset is the chain of files that are the same for everybody.
+func (s *Set) Asset() []gin.HandlerFunc {
+	return []gin.HandlerFunc{s.edge(asPage), s.answer, s.recover, s.knownHost(serveAlias), s.apiHeaders()}
+}
+
+// Unmatched is the chain behind which no route was found. It answers JSON
+// below /api/ and to who asks for it.
+func (s *Set) Unmatched() []gin.HandlerFunc {
+	return []gin.HandlerFunc{
+		s.edge(asAccepted), s.answer, s.recover, s.knownHost(redirectAlias), s.pageHeaders(), s.deadline, s.session(), s.loadSession,
+	}
+}

@@ -1,0 +1,118 @@
+package middleware
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"gatehouse/tokens"
+	"gatehouse/verify"
+)
+
+// form is how a route answers.
+type form uint8
+
+const (
+	asPage form = iota
+	asJSON
+	asAccepted // as the Accept header and the path say
+)
+
+// request is what the middleware finds out about one request. Most of it is
+// found only when somebody asks, so that the hot path does not pay.
+type request struct {
+	start     time.Time
+	form      form
+	id        string
+	lang      string
+	ip        netip.Addr
+	principal *verify.Principal
+}
+
+type requestKey struct{}
+
+func of(c *gin.Context) *request {
+	if v, ok := c.Get(requestKey{}); ok {
+		return v.(*request)
+	}
+	r := &request{}
+	c.Set(requestKey{}, r)
+	return r
+}
+
+const requestIDHeader = "X-Request-Id"
+
+// edge is the outermost middleware: it makes the state of the request, and
+// counts and logs the request once it is answered.
+func (s *Set) edge(f form) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		st := &request{start: s.Clock(), form: f}
+		c.Set(requestKey{}, st)
+		c.Next()
+		s.observe(c, st)
+	}
+}
+
+// RequestID names the request in logs, audit rows and error answers. An id
+// from outside is believed only when a trusted proxy sends one and it is a
+// UUID: anybody else could write lines into our logs with it.
+func (s *Set) RequestID(c *gin.Context) string {
+	st := of(c)
+	if st.id == "" {
+		st.id = s.forwardedID(c.Request)
+		if st.id == "" {
+			st.id = uuid.Must(uuid.NewV7()).String()
+		}
+	}
+	return st.id
+}
+
+func (s *Set) forwardedID(r *http.Request) string {
+	id := r.Header.Get(requestIDHeader)
+	if len(id) != 36 || !s.trusted(peerOf(r)) {
+		return ""
+	}
+	u, err := uuid.Parse(id)
+	if err != nil {
+		return ""
+	}
+	return u.String()
+}
+
+// Client is who asks, for the rooms.
+func (s *Set) Client(c *gin.Context) tokens.Client {
+	client := s.ClientOf(c.Request)
+	client.RequestID = s.RequestID(c)
+	client.Locale = s.Lang(c)
+	return client
+}
+
+// ClientOf is Client as far as the bare request tells.
+func (s *Set) ClientOf(r *http.Request) tokens.Client {
+	client := tokens.Client{UserAgent: r.UserAgent()}
+	if ip := s.ClientIP(r); ip.IsValid() {
+		client.IP = ip.String()
+	}
+	return client
+}
+
+// WantsJSON reports whether the answer is to be JSON.
+func WantsJSON(c *gin.Context) bool {
+	switch of(c).form {
+	case asJSON:
+		return true
+	case asPage:
+		return false
+	}
+	return strings.HasPrefix(c.Request.URL.Path, "/api/") || acceptsJSON(c.Request.Header.Get("Accept"))
+}
+
+// acceptsJSON is what `curl -H 'Accept: application/json'` and fetch send. A
+// browser's list has text/html in it and wants the page.
+func acceptsJSON(accept string) bool {
+	return strings.Contains(accept, "application/json") && !strings.Contains(accept, "text/html")
+}
