@@ -23,6 +23,7 @@ const (
 	SessionEnded  Action = "session.ended"
 	SessionsEnded Action = "sessions.ended"
 
+	RefreshRotated  Action = "refresh.rotated"
 	RefreshReused   Action = "refresh.reused"
 	RefreshRepeated Action = "refresh.repeated"
 	RefreshRefused  Action = "refresh.refused"

@@ -43,18 +43,27 @@ const untilMargin = 2 * time.Minute
 
 var errEntry = errors.New("tokens: malformed revocation entry")
 
+// maxName is the size of the column for targets that are names.
+const maxName = 64
+
+// byEpoch reports whether the entry refuses older epochs rather than one thing.
+func (e Entry) byEpoch() bool { return e.Kind == EntrySubject || e.Kind == EntryClient }
+
 // check refuses entries that no reader could apply.
 func (e Entry) check() error {
 	switch e.Kind {
 	case EntrySession, EntryToken, EntrySubject:
-		if len(e.Target) != 16 {
+		if id, err := models.IDFromBytes(e.Target); err != nil || id.IsZero() {
 			return errEntry
 		}
 	case EntryClient, EntryKey:
-		if len(e.Target) == 0 || len(e.Target) > 64 {
+		if len(e.Target) == 0 || len(e.Target) > maxName {
 			return errEntry
 		}
 	default:
+		return errEntry
+	}
+	if e.byEpoch() != (e.Epoch > 0) {
 		return errEntry
 	}
 	return nil

@@ -2,31 +2,194 @@ package tokens
 
 import (
 	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
 
 	"gorm.io/gorm"
 
+	"gatehouse/internal/apperr"
 	"gatehouse/internal/database"
 	"gatehouse/models"
 	"gatehouse/verify"
 )
 
-// Log is the revocation log of this node.
-type Log struct{ db *database.DB }
+// The rhythm of the log. A node reads an ending at most one poll after it was
+// committed: well within the second that the product promises.
+const (
+	pollEvery  = 250 * time.Millisecond
+	beatEvery  = time.Second
+	sealEvery  = 50 * time.Millisecond
+	learnEvery = 10 * time.Second
+	tidyEvery  = time.Minute
+	// staleAfter is the age from which a view is no longer called fresh.
+	staleAfter = 5 * time.Second
+	// callTimeout bounds every round of the log, so that a connection that
+	// hangs costs a round and not the log.
+	callTimeout = 3 * time.Second
+)
 
-func newLog(d Deps) *Log { return &Log{db: d.DB} }
+var (
+	errNotStarted = errors.New("tokens: the revocation log has not been read yet")
+	errStaleView  = errors.New("tokens: the revocation log could not be read for a while")
+	errBehind     = errors.New("tokens: the database answers with an older revocation log than it did before")
+	errForked     = errors.New("tokens: the revocation log continues differently from what this node read: the database went back in time")
+	errLostBeat   = errors.New("tokens: the database lost a beat of this node: it went back in time")
+	errTrimmed    = errors.New("tokens: the revocation log was trimmed while it was read")
+	errTwin       = errors.New("tokens: another process uses the id of this node")
+)
 
-// Start registers the node and reads the whole log.
-func (l *Log) Start(ctx context.Context) error { return nil }
+// Log is this node's part of the revocation log. Endings are written to an
+// outbox in the transaction of their cause; any node seals outbox rows into
+// numbered batches; every node polls, and answers Revoked from memory.
+type Log struct {
+	db       *database.DB
+	clock    func() time.Time // the cluster's: stored and compared times
+	local    func() time.Time // the process's own: ages
+	cluster  *ClusterClock    // nil when the rooms' clock needs no learning
+	log      *slog.Logger
+	ttl      time.Duration // of access tokens, as configured here
+	set      *endedSet
+	wakeSeal chan struct{}
+
+	// following is held by the one goroutine that reads the log.
+	following sync.Mutex
+	node      node
+	logID     models.ID
+	cursor    int64  // the newest batch that was applied; 0 is none
+	head      []byte // its hash
+	floor     int64  // batches below are trimmed
+	marks     []mark // what was the newest batch when, for trimming
+
+	// mu guards the set against two writers, and what follows.
+	mu     sync.Mutex
+	own    map[models.ID]bool // committed here, not known to be sealed
+	seen   map[models.ID]int  // in how many polls in a row
+	status status
+}
+
+// status is what Ready judges.
+type status struct {
+	started bool
+	asOf    time.Time // local: everything committed before is applied
+	fault   error     // final, until the process starts again
+	behind  error     // until the next good poll
+}
+
+func newLog(d Deps) *Log {
+	return &Log{
+		db:       d.DB,
+		clock:    d.Clock,
+		local:    d.Clock,
+		log:      d.Log,
+		ttl:      d.Config.AccessTTL,
+		set:      newEndedSet(),
+		wakeSeal: make(chan struct{}, 1),
+		own:      map[models.ID]bool{},
+		seen:     map[models.ID]int{},
+	}
+}
+
+// UseClock tells the log of the clock behind Deps.Clock. The log then learns
+// the database's time at its start and every 10 s, and measures ages by the
+// process's own clock. Call it before Start.
+func (l *Log) UseClock(c *ClusterClock) { l.cluster, l.local = c, c.local }
+
+// Start makes this process a node: it registers, and then reads everything,
+// in this order, so that an ending is either in what it reads or made by
+// somebody who can already see this node.
+func (l *Log) Start(ctx context.Context) error {
+	l.following.Lock()
+	defer l.following.Unlock()
+	if err := l.learn(ctx); err != nil {
+		return err
+	}
+	if err := l.openDeployment(ctx); err != nil {
+		return err
+	}
+	if err := l.register(ctx); err != nil {
+		return err
+	}
+	return l.reload(ctx)
+}
 
 // Run follows the log until ctx ends.
-func (l *Log) Run(ctx context.Context) {}
+func (l *Log) Run(ctx context.Context) {
+	var both sync.WaitGroup
+	both.Go(func() { l.runPolls(ctx) })
+	both.Go(func() { l.runSeals(ctx) })
+	both.Wait()
+	l.leave(context.WithoutCancel(ctx))
+}
 
-// Ready reports whether the view of this node is fresh.
-func (l *Log) Ready() error { return nil }
+// Ready reports whether the view of this node is fresh: an error means that
+// endings of the last seconds may be missing here.
+func (l *Log) Ready() error {
+	l.mu.Lock()
+	s := l.status
+	l.mu.Unlock()
+	switch {
+	case s.fault != nil:
+		return apperr.NotNow(staleAfter, s.fault)
+	case !s.started:
+		return apperr.NotNow(time.Second, errNotStarted)
+	case s.behind != nil:
+		return apperr.NotNow(time.Second, s.behind)
+	case elapsed(s.asOf, l.local()) > staleAfter:
+		return apperr.NotNow(time.Second, errStaleView)
+	}
+	return nil
+}
 
-// Revoked implements verify.Revocations.
-func (l *Log) Revoked(p *verify.Principal) bool { return false }
+// Revoked implements verify.Revocations: a look-up in memory, without a lock.
+func (l *Log) Revoked(p *verify.Principal) bool { return l.set.revoked(p) }
 
-func (l *Log) insert(tx *gorm.DB, entries []Entry) ([]models.RevocationOutbox, error) { return nil, nil }
+// committed applies on this node what it has just committed, and has it sealed.
+func (l *Log) committed(rows []models.RevocationOutbox) {
+	l.mu.Lock()
+	for _, row := range rows {
+		l.own[row.ID] = true
+		l.set.add(entryOf(row), unsealed)
+	}
+	l.mu.Unlock()
+	l.askForSeal()
+}
 
-func (l *Log) committed(rows []models.RevocationOutbox) {}
+func (l *Log) askForSeal() {
+	select {
+	case l.wakeSeal <- struct{}{}:
+	default: // one is waiting already
+	}
+}
+
+// insert writes all entries by one INSERT. The end of an entry is computed in
+// SQL from the longest lifetime that tokens of this deployment ever had, so
+// that a shortened setting does not shorten the memory of tokens already out,
+// and a longer one of another node counts from the moment it is in use.
+func (l *Log) insert(tx *gorm.DB, entries []Entry) ([]models.RevocationOutbox, error) {
+	if len(entries) == 0 {
+		return nil, nil
+	}
+	rows := make([]models.RevocationOutbox, len(entries))
+	query := []byte("INSERT INTO revocation_outbox (id, kind, target, epoch, until_at, want_ack) VALUES ")
+	args := make([]any, 0, 6*len(entries))
+	soonest := models.At(l.clock().Add(untilMargin))
+	for i, e := range entries {
+		rows[i] = models.RevocationOutbox{
+			ID: models.NewID(), Kind: e.Kind, Target: e.Target, Epoch: e.Epoch, Until: models.At(e.Until), WantAck: e.WantAck,
+		}
+		if i > 0 {
+			query = append(query, ',')
+		}
+		until, value := "?", any(rows[i].Until)
+		if e.Kind == EntryKey {
+			value = models.Time{}
+		} else if e.Until.IsZero() {
+			until, value = "? + (SELECT access_ttl_max FROM deployment WHERE id = 1)", soonest
+		}
+		query = append(append(append(query, "(?,?,?,?,"...), until...), ",?)"...)
+		args = append(args, rows[i].ID, e.Kind, e.Target, e.Epoch, value, e.WantAck)
+	}
+	return rows, tx.Exec(string(query), args...).Error
+}

@@ -1,0 +1,243 @@
+package tokens
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"gorm.io/gorm"
+
+	"gatehouse/internal/database"
+	"gatehouse/models"
+)
+
+// pollStep is one read of a poll.
+type pollStep func(ctx context.Context, c *gorm.DB, v *view) error
+
+// view collects what one poll learned.
+type view struct {
+	asOf   time.Time
+	beat   int64 // of this node, as the poll read it
+	reload bool  // a gap was found: read the whole log again
+}
+
+// poll reads what is new on ONE connection, in this order: this node's own
+// beat, outbox, batches. The beat first, because everything read afterwards is
+// at least as new as it. The outbox before the batches, because an entry only
+// ever moves from the outbox into a batch: the other way round it could be in
+// neither when it is looked for.
+func (l *Log) poll(ctx context.Context) error {
+	return l.pollIn(ctx, l.readBeat, l.readOutbox, l.readBatches)
+}
+
+func (l *Log) pollIn(ctx context.Context, steps ...pollStep) error {
+	l.following.Lock()
+	defer l.following.Unlock()
+	v := view{asOf: l.local()}
+	err := l.db.Read(ctx).Connection(func(c *gorm.DB) error {
+		return takeSteps(ctx, c.Session(&gorm.Session{}), &v, steps)
+	})
+	if err == nil && v.reload {
+		l.log.Warn("the revocation log was trimmed beyond what this node had read; reading all of it again")
+		return l.reload(ctx)
+	}
+	return l.polled(v, err)
+}
+
+// reload reads the whole log so that it shows everything acknowledged before.
+func (l *Log) reload(ctx context.Context) error {
+	v := view{asOf: l.local()}
+	l.cursor, l.head = 0, nil
+	err := l.db.CausalRead(ctx, func(c *gorm.DB) error {
+		return takeSteps(ctx, c.Session(&gorm.Session{}), &v, []pollStep{l.readBeat, l.readOutbox, l.readBatches})
+	})
+	if err == nil && v.reload {
+		err = errTrimmed
+	}
+	return l.polled(v, err)
+}
+
+func takeSteps(ctx context.Context, c *gorm.DB, v *view, steps []pollStep) error {
+	for _, step := range steps {
+		if err := step(ctx, c, v); err != nil {
+			return database.Unavailable(err)
+		}
+	}
+	return nil
+}
+
+// polled publishes how fresh the view is now.
+func (l *Log) polled(v view, err error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := &l.status
+	switch {
+	case err == nil:
+		s.started, s.behind, s.asOf = true, nil, v.asOf
+	case errors.Is(err, errForked):
+		s.fault = err
+	case errors.Is(err, errBehind):
+		s.behind = err
+	}
+	return err
+}
+
+// readOutbox applies what is committed and not sealed; early is harmless. It
+// also counts how often a row was seen: a stranger's row that two polls saw is
+// sealed by whoever saw it, because its writer may be dead, or a command that
+// has ended.
+func (l *Log) readOutbox(_ context.Context, c *gorm.DB, _ *view) error {
+	before := l.ownIDs()
+	var rows []models.RevocationOutbox
+	if err := c.Raw("SELECT id, kind, target, epoch, want_ack FROM revocation_outbox").Scan(&rows).Error; err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	seen := make(map[models.ID]int, len(rows))
+	for _, row := range rows {
+		seen[row.ID] = l.seen[row.ID] + 1
+		e := entryOf(row)
+		if err := e.check(); err != nil {
+			return err
+		}
+		l.set.add(e, unsealed)
+	}
+	l.seen = seen
+	for _, id := range before { // committed before the read and not in it: sealed
+		if seen[id] == 0 {
+			delete(l.own, id)
+		}
+	}
+	if len(l.own) > 0 || anyTwice(seen) {
+		l.askForSeal()
+	}
+	return nil
+}
+
+func (l *Log) ownIDs() []models.ID {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ids := make([]models.ID, 0, len(l.own))
+	for id := range l.own {
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+func anyTwice(seen map[models.ID]int) bool {
+	for _, n := range seen {
+		if n >= 2 {
+			return true
+		}
+	}
+	return false
+}
+
+// batchPage bounds what one statement brings into memory: 64 batches are at
+// most about 1 MB.
+const batchPage = 64
+
+// The newest batch that was read is asked for again, without its body: that it
+// is still there shows that the database did not go back in time.
+const readBatchesSQL = `SELECT seq, prev_hash, want_ack, CASE WHEN seq > ? THEN body END AS body
+ FROM revocation_batches WHERE seq >= ? ORDER BY seq LIMIT ?`
+
+// readBatches applies the sealed batches beyond the cursor and moves it.
+func (l *Log) readBatches(_ context.Context, c *gorm.DB, v *view) error {
+	for !v.reload {
+		var rows []models.RevocationBatch
+		if err := c.Raw(readBatchesSQL, l.cursor, l.cursor, batchPage).Scan(&rows).Error; err != nil {
+			return err
+		}
+		if len(rows) == 0 && l.cursor > 0 {
+			return errBehind // the newest batch is never trimmed
+		}
+		for i := range rows {
+			if err := l.applyBatch(&rows[i], v); err != nil || v.reload {
+				return err
+			}
+		}
+		if len(rows) < batchPage {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (l *Log) applyBatch(b *models.RevocationBatch, v *view) error {
+	switch {
+	case l.cursor == 0: // the first one read, whatever was trimmed before it
+		l.floor = max(l.floor, b.Seq)
+	case b.Seq == l.cursor:
+		return nil
+	case b.Seq != l.cursor+1:
+		v.reload = true
+		return nil
+	case !equalHash(b.PrevHash, l.head):
+		return errForked
+	}
+	entries, err := decodeBody(b.Body)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	for _, e := range entries {
+		l.set.add(e, b.Seq)
+	}
+	l.mu.Unlock()
+	l.cursor, l.head = b.Seq, hashBatch(l.logID, b)
+	return nil
+}
+
+// runPolls polls, beats and keeps house until ctx ends.
+func (l *Log) runPolls(ctx context.Context) {
+	var beat, learn, tidy due
+	var failing bool
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		now := l.local()
+		err := l.bounded(ctx, func(ctx context.Context) error {
+			return errors.Join(beat.run(ctx, now, beatEvery, l.beat), l.poll(ctx),
+				learn.run(ctx, now, learnEvery, l.learn), tidy.run(ctx, now, tidyEvery, l.Trim))
+		})
+		if failed := err != nil && ctx.Err() == nil; failed != failing {
+			failing = failed
+			l.report(err)
+		}
+		timer.Reset(pollEvery - pollEvery/10 + rand.N(pollEvery/5))
+	}
+}
+
+// due runs something every so often.
+type due struct{ last time.Time }
+
+func (d *due) run(ctx context.Context, now time.Time, every time.Duration, fn func(context.Context) error) error {
+	if elapsed(d.last, now) < every {
+		return nil
+	}
+	d.last = now
+	return fn(ctx)
+}
+
+func (l *Log) bounded(ctx context.Context, fn func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return fn(ctx)
+}
+
+// report says once that following the log fails, and once that it works again.
+func (l *Log) report(err error) {
+	if err != nil {
+		l.log.Error("following the revocation log fails", "error", err)
+		return
+	}
+	l.log.Info("following the revocation log works again")
+}
