@@ -1,0 +1,22 @@
+// Package signin owns the way from a name and a secret to a session.
+//
+// [Flow] owns what every sign-in shares: the limits, the counters of wrong
+// tries, the equal answer and the equal work for accounts that are not there,
+// the record, the order of steps and the change of session. A method
+// (password.go is the first) only answers who has it and whether a secret is
+// right. It cannot skip a shared step, because it never sees one.
+//
+// It owns the table throttle_counters (throttle.go), hands sessions and tokens
+// to handlers, and hands a [tokens.Proof] to whoever must be sure that the
+// person of a session is still there: accounts demands it.
+//
+// The order of a sign-in, and why:
+//
+//  1. limit of the network, in memory: refused before the database is touched;
+//  2. the account, one read;
+//  3. a slot of the account's counter, one conditional write that has committed
+//     before any secret is compared, so that tries at once cannot share one;
+//  4. the comparison, outside every transaction, behind the queue of passwords;
+//  5. one transaction: user row, session, refresh family, record, counter;
+//  6. the signature of the access token, after the commit.
+package signin
