@@ -5,11 +5,14 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 
 	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 const (
@@ -21,15 +24,14 @@ const (
 )
 
 // openSQLite opens the file at path with one writing and some reading
-// connections.
+// connections. The readers connect when they are needed.
 func (d *DB) openSQLite(ctx context.Context, path string, o Options) error {
 	d.dialect = SQLite
-	if path == "" || strings.ContainsAny(path, "?#\x00") {
-		return errors.New("DATABASE_URL: want sqlite: and the path of a file, without ? and #")
+	if path == "" || strings.HasPrefix(path, ":") || strings.Contains(path, "\x00") {
+		return errors.New("DATABASE_URL: want sqlite: and the path of a file")
 	}
-	readers := o.ReadConns
-	if readers <= 0 {
-		readers = defaultReadConns
+	if err := makeFile(path); err != nil {
+		return sqliteOpenError(path, err)
 	}
 	// A quarter for the writer, which touches fewer pages than the readers.
 	write, err := sqlitePool(path, cacheKiB/4, false)
@@ -40,16 +42,28 @@ func (d *DB) openSQLite(ctx context.Context, path string, o Options) error {
 	if err := write.PingContext(ctx); err != nil {
 		return sqliteOpenError(path, err)
 	}
+	readers := o.ReadConns
+	if readers <= 0 {
+		readers = defaultReadConns
+	}
 	if d.main, err = sqlitePool(path, cacheKiB*3/4/readers, true); err != nil {
 		return err
 	}
 	d.main.SetMaxOpenConns(readers)
 	d.main.SetMaxIdleConns(readers)
-	if err := d.main.PingContext(ctx); err != nil {
-		return sqliteOpenError(path, err)
-	}
 	d.migrator = func() (*sql.DB, error) { return sqlitePool(path, cacheKiB/4, false) }
 	return d.openGORM(&sqliteDialector{pool: d.main})
+}
+
+// makeFile makes an empty file that nobody else can read, if there is none.
+// SQLite itself would give it to the group, and is told never to make one: a
+// server whose disk went away must not go on with an empty database.
+func makeFile(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // sqlitePool makes a pool of one connection to the file, opened at first use.
@@ -83,10 +97,39 @@ func sqliteDSN(path string, cacheKiB int, queryOnly bool) string {
 		q.Set("_journal_mode", "WAL")
 	}
 	q.Set("_synchronous", "FULL")
-	return path + "?" + q.Encode()
+	q.Set("mode", "rw")
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
 }
 
 // sqliteOpenError says what is wrong with the file, in one line.
 func sqliteOpenError(path string, err error) error {
-	return fmt.Errorf("the database %s cannot be opened: %w", path, err)
+	why := err.Error()
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		why = e.Err.Error()
+	}
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		switch e.Code() & 0xff {
+		case sqlite3.SQLITE_NOTADB:
+			why = "it is not a SQLite database"
+		case sqlite3.SQLITE_BUSY:
+			why = "another program holds it"
+		case sqlite3.SQLITE_READONLY:
+			why = "the file or its folder is read-only"
+		case sqlite3.SQLITE_CORRUPT:
+			why = "it is damaged: restore a backup"
+		}
+	}
+	return &openError{text: fmt.Sprintf("the database %s cannot be opened: %s", path, why), cause: err}
 }
+
+// openError is one line for the operator, with the cause behind it.
+type openError struct {
+	text  string
+	cause error
+}
+
+// Error implements error.
+func (e *openError) Error() string { return e.text }
+
+// Unwrap returns the cause.
+func (e *openError) Unwrap() error { return e.cause }

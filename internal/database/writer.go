@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync/atomic"
-	"time"
 
 	"gorm.io/gorm"
 )
@@ -16,8 +15,6 @@ import (
 const (
 	// maxGroup callers share one commit at most, so that none waits for long.
 	maxGroup = 256
-	// maxGather is how long a group may take in callers before it commits.
-	maxGather = time.Millisecond
 )
 
 var (
@@ -58,7 +55,6 @@ type writer struct {
 	conn  *sql.Conn
 	state *conn
 	group []*call
-	timer *time.Timer
 }
 
 func newWriter(pool *sql.DB, log *slog.Logger) *writer {
@@ -173,7 +169,9 @@ func (w *writer) serve(c *call) {
 	w.commit()
 }
 
-// next takes in another caller, if there is one and the group has room.
+// next takes in another caller, if one waits and the group has room. It never
+// waits for more: while a group commits, the next one gathers by itself, and a
+// lone caller is not held up.
 func (w *writer) next() *call {
 	if len(w.group) >= maxGroup {
 		return nil
@@ -307,6 +305,7 @@ func (w *writer) commit() {
 		w.abort(err)
 		return
 	}
+	w.disconnectIfBroken()
 	w.answer()
 }
 
