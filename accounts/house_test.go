@@ -1,0 +1,228 @@
+package accounts
+
+import (
+	"context"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"gatehouse/audit"
+	"gatehouse/internal/apperr"
+	"gatehouse/internal/database"
+	"gatehouse/internal/passwords"
+	"gatehouse/internal/ratelimit"
+	"gatehouse/internal/testkit"
+	"gatehouse/keys"
+	"gatehouse/mail"
+	"gatehouse/models"
+	"gatehouse/tokens"
+)
+
+// rivals is how many goroutines race for every single-use thing.
+const rivals = 32
+
+const goodPassword = "correct horse battery staple"
+
+var visitor = tokens.Client{IP: "192.0.2.1", UserAgent: "test", RequestID: "r1", Locale: "en"}
+
+// house is the room with everything it works with, on a real database.
+type house struct {
+	*Service
+	t     testing.TB
+	db    *database.DB
+	clock *testkit.Clock
+}
+
+func newHouse(t testing.TB, db *database.DB, changes ...func(*Deps)) *house {
+	t.Helper()
+	clock := testkit.NewClock()
+	box, log := testkit.Box(t), audit.New(db, clock.Now)
+	ring, err := keys.Open(t.Context(), keys.Options{DB: db, Box: box, Audit: log, Clock: clock.Now, Alg: "ES256"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mailer, err := mail.New(mail.Deps{
+		DB: db, Box: box, Clock: clock.Now, Dev: true, AppName: "Gatehouse", BaseURL: "http://localhost:5000",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	toks := tokens.New(tokens.Deps{
+		DB: db, Keys: ring, Audit: log, Box: box, Clock: clock.Now, Admit: Admit,
+		Config: tokens.Config{
+			Issuer: "http://localhost:5000", Audience: "http://localhost:5000", AccessTTL: 10 * time.Minute,
+			RefreshTTL: 720 * time.Hour, RefreshIdleTTL: 168 * time.Hour, RetryWindow: 30 * time.Second,
+			SessionIdleTTL: 24 * time.Hour, SessionAbsoluteTTL: 720 * time.Hour,
+		},
+	})
+	if err := toks.Log.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d := Deps{
+		DB: db, Tokens: toks, Mail: mailer, Audit: log, Clock: clock.Now, Limits: ratelimit.New(clock.Now, 0),
+		Passwords: passwords.New(passwords.Options{
+			Concurrency: 4, Queue: 1000, MaxWait: time.Minute, Params: passwords.Params{MemoryKiB: 64, Time: 1, Threads: 1},
+		}),
+		Config: Config{
+			Signup: SignupOpen, EmailVerification: VerificationRequired, BaseURL: "http://localhost:5000",
+			SignupPerNetwork: ratelimit.Rule{N: 1000, Per: time.Hour}, MailPerAddress: ratelimit.Rule{N: 5, Per: time.Hour},
+		},
+	}
+	for _, change := range changes {
+		change(&d)
+	}
+	return &house{Service: New(d), t: t, db: db, clock: clock}
+}
+
+func eachHouse(t *testing.T, test func(t *testing.T, h *house), changes ...func(*Deps)) {
+	t.Helper()
+	testkit.EachDB(t, func(t *testing.T, db *database.DB) { test(t, newHouse(t, db, changes...)) })
+}
+
+func optional(d *Deps) { d.Config.EmailVerification = VerificationOptional }
+
+// signUp registers and answers the attempt and the newest mail to that address.
+func (h *house) signUp(email, username string) (attempt string, m mail.InboxMessage) {
+	h.t.Helper()
+	out, err := h.Register(h.ctx(), Register{Email: email, Password: goodPassword, Username: username, Client: visitor})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return out.Attempt.Reveal(), h.lastMail(email)
+}
+
+// person is an account that signed up and confirmed its address.
+func (h *house) person(email, username string) *models.User {
+	h.t.Helper()
+	attempt, m := h.signUp(email, username)
+	u, err := h.Verify(h.ctx(), VerifyInput{Attempt: attempt, Code: m.Code, Client: visitor})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return u
+}
+
+func (h *house) ctx() context.Context { return h.t.Context() }
+
+func (h *house) inbox() []mail.InboxMessage {
+	h.t.Helper()
+	list, err := h.Mail.Inbox(h.ctx())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return list
+}
+
+func (h *house) mailsTo(email string) (list []mail.InboxMessage) {
+	for _, m := range h.inbox() {
+		if strings.EqualFold(m.To, email) {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+func (h *house) lastMail(email string) mail.InboxMessage {
+	if list := h.mailsTo(email); len(list) > 0 {
+		return list[0]
+	}
+	return mail.InboxMessage{}
+}
+
+// linkToken is the token in the link of a mail.
+func (h *house) linkToken(m mail.InboxMessage) string {
+	h.t.Helper()
+	for _, l := range m.Links {
+		if u, err := url.Parse(l); err == nil && u.Query().Get("token") != "" {
+			return u.Query().Get("token")
+		}
+	}
+	h.t.Fatalf("no link with a token in %v", m.Links)
+	return ""
+}
+
+func (h *house) count(query string, args ...any) (n int64) {
+	h.t.Helper()
+	if err := h.db.Read(h.ctx()).Raw(query, args...).Scan(&n).Error; err != nil {
+		h.t.Fatal(err)
+	}
+	return n
+}
+
+// recorded is how many audit events of that kind there are.
+func (h *house) recorded(action audit.Action) int64 {
+	return h.count("SELECT COUNT(*) FROM audit_events WHERE action = ?", string(action))
+}
+
+// session starts a session of u, as signin does.
+func (h *house) session(u *models.User) tokens.Started {
+	h.t.Helper()
+	u, err := h.Get(h.ctx(), u.ID)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	var s tokens.Started
+	err = h.db.Write(h.ctx(), func(tx *gorm.DB) (err error) {
+		if ok, err := h.RecordSignIn(tx, u, h.clock.Now()); err != nil || !ok {
+			h.t.Error(ok, err)
+		}
+		s, err = h.Tokens.Sessions.Start(tx, tokens.SignIn{Subject: SubjectOf(u), AuthTime: h.clock.Now(), ACR: "aal1", Web: true})
+		return err
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return s
+}
+
+func (h *house) alive(s tokens.Started) bool {
+	h.t.Helper()
+	got, err := h.Tokens.Sessions.ByCookie(h.ctx(), s.Cookie.Reveal())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return got.SignedIn()
+}
+
+// race runs f in many goroutines at once and counts the answers by reason; ""
+// is success.
+func race(f func(i int) error) map[string]int {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	answers, begin := map[string]int{}, make(chan struct{})
+	for i := range rivals {
+		wg.Go(func() {
+			<-begin
+			why := apperr.Reason(f(i))
+			mu.Lock()
+			defer mu.Unlock()
+			answers[why]++
+		})
+	}
+	close(begin)
+	wg.Wait()
+	return answers
+}
+
+func wantReason(t testing.TB, err error, want string) {
+	t.Helper()
+	if got := apperr.Reason(err); got != want {
+		t.Errorf("answer %q (%v), want %q", got, err, want)
+	}
+}
+
+func wantField(t testing.TB, err error, name, reason string) {
+	t.Helper()
+	e := apperr.From(err)
+	if e == nil || e.Fields[name].Reason != reason {
+		t.Errorf("answer %v, want %s=%s", err, name, reason)
+	}
+}
+
+func noMailCap(d *Deps) { d.Config.MailPerAddress = ratelimit.Rule{} }
+
+func sqlite(t testing.TB) *database.DB { return testkit.DB(t) }
