@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"strings"
 	"sync"
@@ -226,3 +227,6 @@ func wantField(t testing.TB, err error, name, reason string) {
 func noMailCap(d *Deps) { d.Config.MailPerAddress = ratelimit.Rule{} }
 
 func sqlite(t testing.TB) *database.DB { return testkit.DB(t) }
+
+// address is another one for each i.
+func address(i int) string { return fmt.Sprintf("person%d@example.com", i) }

@@ -177,7 +177,7 @@ func TestOfManySignUpsWithOneUsernameOneGetsIt(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		var in [rivals]VerifyInput
 		for i := range rivals {
-			attempt, m := h.signUp(string(rune('a'+i%26))+string(rune('a'+i/26))+"@example.com", "Ada")
+			attempt, m := h.signUp(address(i), "Ada")
 			in[i] = VerifyInput{Attempt: attempt, Code: m.Code}
 		}
 		answers := race(func(i int) error {
@@ -337,7 +337,7 @@ func TestLookAlikesAreDecidedAlikeByEveryDatabase(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		ids := map[string]string{}
 		for i, name := range names {
-			ids[name] = h.person(string(rune('a'+i))+"@example.com", name).ID.String()
+			ids[name] = h.person(address(i), name).ID.String()
 		}
 		for other, name := range same {
 			_, err := h.CreateUser(h.ctx(), NewUser{Email: "z@example.com", Username: other}, visitor)
