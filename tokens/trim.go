@@ -25,41 +25,42 @@ var trimmed = []struct{ table, column string }{
 // none is left or ctx ends. Any node may run it at any time.
 func (s *Service) Trim(ctx context.Context) error {
 	for _, t := range trimmed {
-		for {
-			n, err := s.trimOnce(ctx, t.table, t.column)
-			if err != nil {
+		for more := true; more; {
+			var err error
+			if more, err = s.trimOnce(ctx, t.table, t.column); err != nil {
 				return err
-			}
-			if n < trimBatch {
-				break
 			}
 		}
 	}
 	return nil
 }
 
-// trimOnce deletes one batch and answers how many rows it looked at. The ids
-// are read first and the statement starts at them: a range DELETE can become a
-// full scan on MySQL and then waits for strangers' uncommitted rows.
-func (s *Service) trimOnce(ctx context.Context, table, column string) (int, error) {
+// trimOnce deletes one batch and tells whether there may be more. The ids are
+// read first and the statement starts at them: a range DELETE can become a full
+// scan on MySQL and then waits for strangers' uncommitted rows. A batch of which
+// nothing was deleted was taken by another node, which then goes on by itself.
+func (s *Service) trimOnce(ctx context.Context, table, column string) (more bool, err error) {
 	var ids []models.ID
-	err := s.db.Read(ctx).Raw(`SELECT id FROM `+table+` WHERE `+column+` <= ? ORDER BY `+column+` LIMIT ?`,
+	err = s.db.Read(ctx).Raw(`SELECT id FROM `+table+` WHERE `+column+` <= ? ORDER BY `+column+` LIMIT ?`,
 		models.At(s.clock()), trimBatch).Scan(&ids).Error
 	if err != nil || len(ids) == 0 {
-		return 0, database.Unavailable(err)
+		return false, database.Unavailable(err)
 	}
 	args := make([]any, len(ids))
 	for i, id := range ids {
 		args[i] = id
 	}
-	_, err = s.db.Exec(ctx, s.deleteSQL(table, len(ids)), args...)
-	return len(ids), err
+	deleted, err := s.db.Exec(ctx, deleteByID(s.db.Dialect(), table, len(ids)), args...)
+	return deleted > 0 && len(ids) == trimBatch, err
 }
 
-func (s *Service) deleteSQL(table string, n int) string {
-	if s.db.Dialect() == "mysql" {
-		return `DELETE t FROM (SELECT ? AS id` + strings.Repeat(` UNION ALL SELECT ?`, n-1) + `) k
- STRAIGHT_JOIN ` + table + ` t ON t.id = k.id`
+// deleteByID needs the CAST because the server otherwise guesses the type of a
+// bare parameter in a SELECT list, and the guess equals no id.
+func deleteByID(dialect, table string, n int) string {
+	if dialect == database.SQLite {
+		return `DELETE FROM ` + table + ` WHERE id IN (?` + strings.Repeat(`, ?`, n-1) + `)`
 	}
-	return `DELETE FROM ` + table + ` WHERE id IN (?` + strings.Repeat(`, ?`, n-1) + `)`
+	return `DELETE t FROM (SELECT CAST(? AS BINARY(16)) AS id` +
+		strings.Repeat(` UNION ALL SELECT CAST(? AS BINARY(16))`, n-1) + `) k
+ STRAIGHT_JOIN ` + table + ` t ON t.id = k.id`
 }
