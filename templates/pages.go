@@ -1,0 +1,285 @@
+package templates
+
+import "time"
+
+// The pages, by the name of their file in pages/, each with its view.
+const (
+	PageLogin    = "login"    // LoginView
+	PageRegister = "register" // RegisterView
+	PageVerify   = "verify"   // VerifyView
+	PageSetup    = "setup"    // SetupView
+	PageReset    = "reset"    // ResetView
+	PageReauth   = "reauth"   // ReauthView
+	PagePublic   = "public"   // PublicView
+	PageError    = "error"    // ErrorView
+
+	PageAccount  = "account"  // AccountView
+	PageProfile  = "profile"  // ProfileView
+	PageSecurity = "security" // SecurityView
+	PageSessions = "sessions" // SessionsView
+	PageTokens   = "tokens"   // TokensView
+	PageToken    = "token"    // TokenView
+
+	PageInbox = "inbox" // InboxView
+	PageDocs  = "docs"  // DocsView
+)
+
+// Layout is what every page has around its content. Embed it first.
+type Layout struct {
+	// Path and Query are those of the request, without "?": the language
+	// switch leads back to them. After a POST they are those of the form.
+	Path, Query string
+	// Operator is who runs this server, in a few words; "" leaves the line out.
+	Operator string
+	// Now is the time of the request. Its location is the one in which all
+	// times on the page are shown.
+	Now time.Time
+	// User is who is signed in; nil for everybody else.
+	User *Who
+	// Flash are the messages that the request before left.
+	Flash []Flash
+}
+
+// Who is the person whose page it is.
+type Who struct {
+	Name  string // what to call them: name, else username, else address
+	Login string // the address or username that they sign in with
+}
+
+// Kind colours a message.
+type Kind string
+
+// The kinds. Bad and Warn are announced at once to who cannot see them.
+const (
+	Good    Kind = "good"
+	Neutral Kind = "neutral"
+	Warn    Kind = "warn"
+	Bad     Kind = "bad"
+)
+
+// Flash is a message above the content: at most two sentences, the first of
+// which is bold. Make one of the locales with Renderer.Flash.
+type Flash struct {
+	Kind        Kind
+	Title, Text string
+}
+
+// LoginView is the sign-in page. POST /login takes username, password and
+// return_to. A refusal is Form.Wrong["password"], which NewForm makes.
+type LoginView struct {
+	Layout
+	Form
+	ReturnTo string // a checked local path, or ""
+	// SignupClosed hides the way to the register page.
+	SignupClosed bool
+}
+
+// RegisterView is the sign-up page. POST /register takes email, name, username
+// and password.
+type RegisterView struct {
+	Layout
+	Form
+	MinLength int // of a password
+}
+
+// VerifyView confirms an address. POST /verify takes code or token, password
+// behind a link that was opened elsewhere, and username when another has to be
+// chosen. POST /verify/resend takes nothing: the web session knows the attempt.
+type VerifyView struct {
+	Layout
+	Form
+	Email string
+	// Token is that of the mailed link; "" shows the field for the code.
+	Token string
+	// AskPassword is for a link that is opened in another browser than the one
+	// that signed up.
+	AskPassword bool
+	// AskUsername is for a username that somebody else has by now.
+	AskUsername bool
+	// CodeTTL is how long a code works; 0 leaves the line out.
+	CodeTTL time.Duration
+}
+
+// SetupView makes the first administrator. POST /setup takes token, email,
+// username and password.
+type SetupView struct {
+	Layout
+	Form
+	Token     string
+	MinLength int
+}
+
+// ResetView chooses a new password behind a link. POST /reset takes token and
+// new_password.
+type ResetView struct {
+	Layout
+	Form
+	Token     string
+	Login     string // the account, for password managers
+	MinLength int
+}
+
+// ReauthView asks for the password once more. POST /account/reauth takes
+// password and return_to.
+type ReauthView struct {
+	Layout
+	Form
+	Login    string
+	ReturnTo string
+}
+
+// PublicView is the page that is open to all.
+type PublicView struct {
+	Layout
+	// DevInbox shows the way to the development inbox.
+	DevInbox bool
+}
+
+// ErrorView is the page of a failure. Title and Text come from the locales
+// (middleware.Problem has them).
+type ErrorView struct {
+	Layout
+	Status      int
+	Reason      string
+	Title, Text string
+	RequestID   string
+	// RetryAfter is how long to wait; 0 when that would not help.
+	RetryAfter time.Duration
+	// Retry is the address that the button "Try again" opens; "" when the
+	// request cannot be repeated, as after a POST.
+	Retry string
+}
+
+// AccountView is the overview.
+type AccountView struct {
+	Layout
+	Name, Username, Email string
+	Methods               []string // amr values of this session
+	PasswordChangedAt     time.Time
+	// LastSignIn is the one before this; nil when there is none.
+	LastSignIn *SignInRow
+	Sessions   int // open ones, this one included
+}
+
+// SignInRow is one sign-in of the past.
+type SignInRow struct {
+	At        time.Time
+	UserAgent string
+	IP        string
+}
+
+// ProfileView changes name and username. POST /account/profile takes both.
+type ProfileView struct {
+	Layout
+	Form
+	Email    string
+	Verified bool
+}
+
+// SecurityView changes the password. POST /account/security takes
+// current_password and new_password.
+type SecurityView struct {
+	Layout
+	Form
+	Login             string
+	PasswordChangedAt time.Time
+	MinLength         int
+}
+
+// SessionsView lists where somebody is signed in. POST /account/sessions takes
+// id to end one, or others to end all but this one.
+type SessionsView struct {
+	Layout
+	Current SessionRow
+	Others  []SessionRow
+	// IdleTTL and AbsoluteTTL say when sessions end by themselves.
+	IdleTTL, AbsoluteTTL time.Duration
+}
+
+// SessionRow is one session.
+type SessionRow struct {
+	ID        string
+	UserAgent string
+	Methods   []string // amr values
+	Since     time.Time
+	LastSeen  time.Time
+	IP        string
+}
+
+// TokensView offers to show an access token. POST /account/tokens shows it.
+type TokensView struct {
+	Layout
+	TTL time.Duration // how long one works
+}
+
+// TokenView shows an access token. Make it with NewTokenView.
+type TokenView struct {
+	Layout
+	Header, Payload, Signature string // as sent
+	HeaderClaims, Claims       []Claim
+	KeyID                      string
+	SignatureBytes             int
+	IssuedAt, ExpiresAt        time.Time
+	AppURL                     string
+}
+
+// Claim is one member of a decoded part.
+type Claim struct {
+	Name, Value string
+	At          time.Time // for the ones that are times
+}
+
+// InboxView is the development inbox.
+type InboxView struct {
+	Layout
+	Messages []InboxMessage
+}
+
+// InboxMessage is one mail that did not leave.
+type InboxMessage struct {
+	To, Subject, Purpose, Code string
+	Text, HTML                 string
+	Links                      []string
+	At                         time.Time
+}
+
+// DocsView is the API reference. Group is the one that is shown in full; "" is
+// the list of all calls.
+type DocsView struct {
+	Layout
+	Title, Version, Description string
+	Groups                      []DocsGroup
+	Group                       string // slug
+}
+
+// DocsGroup is the calls of one tag.
+type DocsGroup struct {
+	Slug, Name, Description string
+	Operations              []DocsOperation
+}
+
+// DocsOperation is one call.
+type DocsOperation struct {
+	ID                   string // operationId, the anchor
+	Method, Path         string
+	Summary, Description string
+	Bearer               bool // needs an access token
+	Parameters           []DocsField
+	BodyType             string // its content type, "" for none
+	Body                 []DocsField
+	Answers              []DocsAnswer
+}
+
+// DocsField is one parameter, or one member of a JSON object.
+type DocsField struct {
+	Name, Type, Description string
+	In                      string // "path", "query", "header"; "" in a body
+	Required                bool
+}
+
+// DocsAnswer is one answer of a call.
+type DocsAnswer struct {
+	Status      string
+	Description string
+	Fields      []DocsField
+}

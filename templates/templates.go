@@ -1,0 +1,124 @@
+package templates
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+
+	"gatehouse/locales"
+	"gatehouse/static"
+)
+
+//go:embed layouts/*.html partials/*.html pages/*.html
+var files embed.FS
+
+// Renderer draws the pages in every language.
+type Renderer struct {
+	words     *locales.Bundle
+	languages map[string]*template.Template
+	buffers   sync.Pool
+}
+
+// New reads all pages. It panics on a page that cannot be read and on a key
+// or a file that does not exist: programmer errors, which tests find.
+func New() *Renderer {
+	r := &Renderer{words: locales.Default(), languages: map[string]*template.Template{}}
+	r.buffers.New = func() any { return new(bytes.Buffer) }
+	trees, err := readTrees(files)
+	if err != nil {
+		panic(err)
+	}
+	for _, lang := range locales.Languages {
+		set, err := build(trees, lang, r.words, static.Default())
+		if err != nil {
+			panic(err)
+		}
+		r.languages[lang] = set
+	}
+	return r
+}
+
+// Render draws a page: nothing is written when that fails. On an HTTP answer
+// it sets Content-Length, and Content-Type unless that is set already.
+func (r *Renderer) Render(w io.Writer, page, lang string, view any) error {
+	b := r.buffers.Get().(*bytes.Buffer)
+	defer r.release(b)
+	if err := r.draw(b, page, lang, view); err != nil {
+		return err
+	}
+	if rw, ok := w.(http.ResponseWriter); ok {
+		setHeaders(rw.Header(), b.Len())
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+// Page is Render into bytes of the caller's own.
+func (r *Renderer) Page(page, lang string, view any) ([]byte, error) {
+	var b bytes.Buffer
+	err := r.draw(&b, page, lang, view)
+	return b.Bytes(), err
+}
+
+func (r *Renderer) draw(b *bytes.Buffer, page, lang string, view any) error {
+	set := r.languages[lang]
+	if set == nil {
+		set = r.languages[locales.Languages[0]]
+	}
+	t := set.Lookup(page)
+	if t == nil {
+		return errors.New("templates: there is no page " + page)
+	}
+	if err := t.Execute(b, view); err != nil {
+		return fmt.Errorf("templates: %w", err)
+	}
+	return nil
+}
+
+// maxKept is the largest buffer that is kept for the next page.
+const maxKept = 64 << 10
+
+func (r *Renderer) release(b *bytes.Buffer) {
+	if b.Cap() <= maxKept {
+		b.Reset()
+		r.buffers.Put(b)
+	}
+}
+
+var htmlType = []string{"text/html; charset=utf-8"}
+
+func setHeaders(h http.Header, length int) {
+	if _, set := h["Content-Type"]; !set {
+		h["Content-Type"] = htmlType
+	}
+	// Without it a page of more than 2 KB would go out in chunks.
+	h.Set("Content-Length", strconv.Itoa(length))
+}
+
+// Words is the sentence of a key of the locales; "" when there is none.
+func (r *Renderer) Words(lang, key string, params map[string]any) string {
+	return r.words.Text(lang, key, params)
+}
+
+// Flash is the message "flash.<key>" of the locales, with "flash.<key>.text"
+// as its second sentence when there is one. Parameters come as text, because
+// they were kept in a session; a number among them chooses the plural form.
+func (r *Renderer) Flash(lang string, kind Kind, key string, params map[string]string) Flash {
+	values := make(map[string]any, len(params))
+	for name, text := range params {
+		values[name] = text
+		if n, err := strconv.Atoi(text); err == nil {
+			values[name] = n
+		}
+	}
+	return Flash{
+		Kind: kind, Title: r.words.Text(lang, "flash."+key, values),
+		Text: r.words.Text(lang, "flash."+key+".text", values),
+	}
+}
