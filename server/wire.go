@@ -102,7 +102,12 @@ func (r *Rooms) build(ctx context.Context) error {
 	if err := r.DB.Migrate(ctx); err != nil {
 		return err
 	}
-	r.Clock = time.Now
+	// Every node counts with the database's time, not with its own machine's.
+	clock := tokens.NewClusterClock(time.Now)
+	if err := clock.Learn(ctx, r.DB); err != nil {
+		return err
+	}
+	r.Clock = clock.Now
 	r.Audit = audit.New(r.DB, r.Clock)
 	ring, err := keys.Open(ctx, keys.Options{DB: r.DB, Box: r.Box, Audit: r.Audit, Clock: r.Clock, Alg: r.Config.SigningAlg})
 	if err != nil {
@@ -118,6 +123,7 @@ func (r *Rooms) build(ctx context.Context) error {
 		return err
 	}
 	r.Tokens = tokens.New(r.tokensDeps())
+	r.Tokens.Log.UseClock(clock)
 	r.Accounts = accounts.New(r.accountsDeps())
 	r.SignIn = signin.New(signin.Deps{
 		DB: r.DB, Accounts: r.Accounts, Tokens: r.Tokens, Audit: r.Audit, Passwords: r.Passwords, Limits: r.Limits,
