@@ -1,0 +1,360 @@
+package signin
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"gatehouse/accounts"
+	"gatehouse/audit"
+	"gatehouse/internal/apperr"
+	"gatehouse/internal/database"
+	"gatehouse/internal/ratelimit"
+	"gatehouse/internal/testkit"
+	"gatehouse/models"
+)
+
+func TestAProgramGetsTokensAndABrowserACookie(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		u := h.person("ada@example.com", "Ada")
+		for _, login := range []string{"ADA", " ada ", "Ada@Example.com", "ＡＤＡ"} {
+			res, err := h.SignIn(h.ctx(), Input{Login: login, Password: right, Client: visitor})
+			if err != nil {
+				t.Fatal(login, err)
+			}
+			if res.User.ID != u.ID || res.Access == nil || res.Refresh == nil || !res.Session.Cookie.IsZero() || len(res.Next) != 0 {
+				t.Errorf("%q: %+v", login, res)
+			}
+		}
+		res, err := h.SignIn(h.ctx(), Input{Login: "ada", Password: right, Web: true, Client: visitor, Data: []byte("hello")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := h.Tokens.Sessions.ByCookie(h.ctx(), res.Session.Cookie.Reveal())
+		if err != nil || s.UserID != u.ID || string(s.Data) != "hello" || res.Access != nil || res.Refresh != nil {
+			t.Errorf("%+v %v", s, err)
+		}
+		if !Recent(s.AuthTime.Time, h.clock.Now(), time.Minute) || !s.AMR.Has("pwd") || s.ACR != "aal1" {
+			t.Errorf("session %+v", s.Session)
+		}
+		got, _ := h.Accounts.Get(h.ctx(), u.ID)
+		if got.SignIns != 5 || got.LastSignInAt.IsZero() || h.recorded(audit.SignIn, "") != 5 {
+			t.Errorf("%d sign-ins, %d recorded", got.SignIns, h.recorded(audit.SignIn, ""))
+		}
+	})
+}
+
+func TestEveryWrongSignInHasOneAnswer(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		h.person("ada@example.com", "ada")
+		h.create(accounts.NewUser{Email: "empty@example.com", Username: "empty", Verified: true})
+		gone := h.person("gone@example.com", "gone")
+		if err := h.Accounts.SetDisabled(h.ctx(), gone.ID, true, visitor); err != nil {
+			t.Fatal(err)
+		}
+		var first *apperr.Error
+		for _, c := range []struct{ name, login, secret string }{
+			{"wrong password", "ada", wrong},
+			{"unknown username", "nobody", right},
+			{"unknown address", "nobody@example.com", right},
+			{"not a name at all", "a\u200bda", right},
+			{"account without a password", "empty", right},
+			{"disabled account, right password", "gone", right},
+			{"disabled account, wrong password", "gone", wrong},
+			{"password with NUL", "ada", right + "\x00"},
+			{"password cut", "ada", right[:len(right)-1]},
+			{"invalid UTF-8", "ada", "\xff\xfe"},
+			{"far too long", "ada", strings.Repeat("x", 5000)},
+		} {
+			_, err := h.SignIn(h.ctx(), Input{Login: c.login, Password: c.secret, Client: visitor})
+			e := apperr.From(err)
+			if first == nil {
+				first = e
+			}
+			if e == nil || !e.Is(ErrCredentials) || e.Error() != first.Error() || len(e.Fields) != 0 {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		}
+		if n := h.recorded(audit.SignIn, "invalid_credentials"); n != 11 {
+			t.Errorf("%d of 11 refusals are on record", n)
+		}
+		if n := h.tries(); n != 11 {
+			t.Errorf("%d of 11 tries are counted", n)
+		}
+	})
+}
+
+func TestEmptyFieldsAreRefusedBeforeAnything(t *testing.T) {
+	h := newHouse(t, testkit.DB(t))
+	for name, in := range map[string]Input{"username": {Password: right}, "password": {Login: "ada"}} {
+		_, err := h.SignIn(h.ctx(), in)
+		if e := apperr.From(err); e == nil || e.Fields[name].Reason != "required" {
+			t.Error(name, err)
+		}
+	}
+	if h.counters() != 0 {
+		t.Error("an empty field was counted as a try")
+	}
+}
+
+func TestAnUnverifiedAccountLearnsItOnlyWithTheRightPassword(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		h.create(accounts.NewUser{Email: "ada@example.com", Password: right})
+		if got := h.try("ada@example.com", wrong); got != "invalid_credentials" {
+			t.Error(got)
+		}
+		res, err := h.SignIn(h.ctx(), Input{Login: "ada@example.com", Password: right, Client: visitor})
+		wantReason(t, err, "email_not_verified")
+		if res.Attempt.IsZero() || res.Access != nil || h.count("SELECT COUNT(*) FROM sessions") != 0 {
+			t.Errorf("%+v", res)
+		}
+		if h.counters() != 0 {
+			t.Error("the right password did not give its slot back")
+		}
+		box, err := h.Accounts.Mail.Inbox(h.ctx())
+		if err != nil || len(box) != 1 {
+			t.Fatal(box, err)
+		}
+		_, err = h.Accounts.Verify(h.ctx(), accounts.VerifyInput{Attempt: res.Attempt.Reveal(), Code: box[0].Code})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := h.try("ada@example.com", right); got != "" {
+			t.Error(got)
+		}
+	})
+}
+
+func TestAPendingSignUpIsNobody(t *testing.T) {
+	h := newHouse(t, testkit.DB(t))
+	_, err := h.Accounts.Register(h.ctx(), accounts.Register{Email: "ada@example.com", Password: right, Client: visitor})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := h.try("ada@example.com", right); got != "invalid_credentials" {
+		t.Error(got)
+	}
+}
+
+func TestTheAnonymousSessionDiesWithTheSignIn(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		h.person("ada@example.com", "ada")
+		old, err := h.Tokens.Sessions.StartAnonymous(h.ctx(), []byte("x"), visitor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := h.SignIn(h.ctx(), Input{Login: "ada", Password: right, Web: true, Client: visitor, Anonymous: old.Session})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, _ := h.Tokens.Sessions.ByCookie(h.ctx(), old.Cookie.Reveal()); s != nil {
+			t.Error("the session of before is alive")
+		}
+		if res.Session.Cookie.Reveal() == old.Cookie.Reveal() || res.Session.ID == old.ID {
+			t.Error("the session was not changed (fixation)")
+		}
+	})
+}
+
+func TestASignInThatMeetsAnEndingStartsNothing(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		u := h.person("ada@example.com", "ada")
+		// The account is disabled after it was read and before the transaction.
+		h.password = &meddling{Method: h.password, before: func() error {
+			return h.Accounts.SetDisabled(h.ctx(), u.ID, true, visitor)
+		}}
+		if got := h.try("ada", right); got != "invalid_credentials" {
+			t.Error(got)
+		}
+		if h.count("SELECT COUNT(*) FROM sessions") != 0 || h.count("SELECT COUNT(*) FROM refresh_families") != 0 {
+			t.Error("something was started")
+		}
+	})
+}
+
+func TestAnOldHashIsRenewedAtSignIn(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		u := h.person("ada@example.com", "ada")
+		old, err := bcrypt.GenerateFromPassword([]byte(right), bcrypt.MinCost)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok, err := h.Accounts.Rehash(h.ctx(), u.ID, u.PasswordHash, string(old)); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		if got := h.try("ada", wrong); got != "invalid_credentials" {
+			t.Error(got)
+		}
+		if got := h.try("ada", right); got != "" {
+			t.Error(got)
+		}
+		after, _ := h.Accounts.Get(h.ctx(), u.ID)
+		if !strings.HasPrefix(after.PasswordHash, "$argon2id$") || after.SessionEpoch != u.SessionEpoch {
+			t.Error("stored", after.PasswordHash[:10], after.SessionEpoch)
+		}
+		if got := h.try("ada", right); got != "" {
+			t.Error("the renewed hash does not match:", got)
+		}
+	})
+}
+
+func TestABusyHashQueueCountsNothing(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		h.person("ada@example.com", "ada")
+		m := h.counting()
+		m.fail = apperr.NotNow(time.Second, nil)
+		for range 3 * defaultFree {
+			if got := h.try("ada", wrong); got != "unavailable" {
+				t.Fatal(got)
+			}
+		}
+		if h.tries() != 0 || h.count("SELECT COUNT(*) FROM throttle_counters WHERE next_at > 0") != 0 {
+			t.Error("tries that were never looked at are counted")
+		}
+	}, func(d *Deps) { d.Config.LoginPerNetwork = ratelimit.Rule{N: 1, Per: time.Hour} })
+}
+
+func TestANetworkIsLimited(t *testing.T) {
+	h := newHouse(t, testkit.DB(t), func(d *Deps) { d.Config.LoginPerNetwork = ratelimit.Rule{N: 3, Per: time.Minute} })
+	for i := range 3 {
+		if got := h.try(address(i), wrong); got != "invalid_credentials" {
+			t.Error(got)
+		}
+	}
+	_, err := h.SignIn(h.ctx(), Input{Login: address(9), Password: wrong, Client: visitor})
+	wantReason(t, err, "too_many_attempts")
+	if apperr.From(err).RetryAfter < time.Second {
+		t.Error("it doesn't say when")
+	}
+	elsewhere := visitor
+	elsewhere.IP = "192.0.2.2"
+	_, err = h.SignIn(h.ctx(), Input{Login: address(9), Password: wrong, Client: elsewhere})
+	wantReason(t, err, "invalid_credentials")
+}
+
+func TestAReproofIsFreshAndSharesTheCounters(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		u := h.person("ada@example.com", "ada")
+		res, err := h.SignIn(h.ctx(), Input{Login: "ada", Password: right, Web: true, Client: visitor})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.clock.Advance(time.Hour)
+		for range 3 {
+			_, err = h.Reauth(h.ctx(), u.ID, res.Session.ID, wrong, visitor)
+			wantReason(t, err, "invalid_credentials")
+		}
+		if h.tries() != 3 || h.recorded(audit.Reauth, "invalid_credentials") != 3 {
+			t.Error("tries", h.tries())
+		}
+		proof, err := h.Reauth(h.ctx(), u.ID, res.Session.ID, right, visitor)
+		if err != nil || proof.User != u.ID || proof.Session != res.Session.ID || !proof.At.Equal(h.clock.Now()) || proof.AAL != "aal1" {
+			t.Fatalf("%+v %v", proof, err)
+		}
+		s, _ := h.Tokens.Sessions.ByCookie(h.ctx(), res.Session.Cookie.Reveal())
+		if !Recent(s.AuthTime.Time, h.clock.Now(), 0) || h.counters() != 0 {
+			t.Error("auth_time", s.AuthTime, "counters", h.counters())
+		}
+		if err := h.Accounts.ChangePassword(h.ctx(), proof, "another fine horse battery", proof.Session, visitor); err != nil {
+			t.Error(err)
+		}
+		_, err = h.Reauth(h.ctx(), u.ID, res.Session.ID, "", visitor)
+		wantReason(t, err, "validation_failed")
+	})
+}
+
+func TestWrongReproofsAreDelayedLikeSignIns(t *testing.T) {
+	h := newHouse(t, testkit.DB(t))
+	u := h.person("ada@example.com", "ada")
+	res, err := h.SignIn(h.ctx(), Input{Login: "ada", Password: right, Client: visitor})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range defaultFree {
+		_, err := h.Reauth(h.ctx(), u.ID, res.Session.ID, wrong, visitor)
+		wantReason(t, err, "invalid_credentials")
+	}
+	_, err = h.Reauth(h.ctx(), u.ID, res.Session.ID, right, visitor)
+	wantReason(t, err, "too_many_attempts")
+	if got := h.try("ada", right); got != "too_many_attempts" {
+		t.Error("the login page is a way around the counter:", got)
+	}
+}
+
+func TestRecentIsAboutTheAgeOfAProof(t *testing.T) {
+	now := testkit.NewClock().Now()
+	for age, want := range map[time.Duration]bool{0: true, time.Minute: true, time.Minute + 1: false, -time.Hour: false} {
+		if Recent(now.Add(-age), now, time.Minute) != want {
+			t.Error(age, !want)
+		}
+	}
+	if Recent(time.Time{}, now, time.Hour) {
+		t.Error("no proof is recent")
+	}
+}
+
+// The roads of a sign-in to MySQL are counted because each is a wait: 9 are
+// the read, the slot, BEGIN, five statements and COMMIT.
+func TestASignInTakesNineRoundTripsOnMySQL(t *testing.T) {
+	testkit.EachURL(t, func(t *testing.T, url string) {
+		if !strings.HasPrefix(url, "mysql:") {
+			t.Skip("SQLite has no round trips")
+		}
+		db, err := database.Open(t.Context(), database.Options{URL: url, Clock: testkit.NewClock().Now, ReadConns: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		if err := db.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		h := newHouse(t, db)
+		h.person("ada@example.com", "ada")
+		for _, web := range []bool{false, true} {
+			h.signInOnce(web) // statements are prepared once
+			before := questions(t, db)
+			h.signInOnce(web)
+			if n := questions(t, db) - before - 1; n > 9 {
+				t.Errorf("web %v: %d round trips", web, n)
+			} else {
+				t.Logf("web %v: %d round trips", web, n)
+			}
+		}
+	})
+}
+
+func (h *house) signInOnce(web bool) {
+	h.t.Helper()
+	if _, err := h.SignIn(h.ctx(), Input{Login: "ada", Password: right, Web: web, Client: visitor}); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// questions is how many statements the one connection has sent.
+func questions(t *testing.T, db *database.DB) int64 {
+	t.Helper()
+	var row struct {
+		Value int64
+	}
+	if err := db.Read(t.Context()).Raw("SHOW SESSION STATUS LIKE 'Questions'").Scan(&row).Error; err != nil {
+		t.Fatal(err)
+	}
+	return row.Value
+}
+
+// meddling does something between the comparison and the transaction.
+type meddling struct {
+	Method
+	before func() error
+}
+
+func (m *meddling) Verify(ctx context.Context, u *models.User, secret string) (Verdict, error) {
+	v, err := m.Method.Verify(ctx, u, secret)
+	if err == nil {
+		err = m.before()
+	}
+	return v, err
+}
