@@ -185,19 +185,24 @@ func (s *Sessions) kill(tx *gorm.DB, old *Session, by Client) error {
 
 // NewCookie gives a live web session another cookie, for a rise of privilege
 // that keeps the session (security rule 9). The old cookie is dead from the
-// commit on.
-func (s *Sessions) NewCookie(tx *gorm.DB, id models.ID) (Started, error) {
+// commit on, and of two requests that hold it one gets the new one.
+func (s *Sessions) NewCookie(tx *gorm.DB, old *Session) (Started, error) {
+	if old == nil || len(old.CookieHash) == 0 {
+		return Started{}, ErrNoSession
+	}
 	cookie, hash := newCookie()
 	now := models.At(s.deps.Clock())
-	res := tx.Exec(`UPDATE sessions SET cookie_hash = ? WHERE id = ? AND cookie_hash IS NOT NULL
- AND ended_at IS NULL AND idle_until > ? AND absolute_until > ?`, hash, id, now, now)
+	res := tx.Exec(`UPDATE sessions SET cookie_hash = ? WHERE id = ? AND cookie_hash = ?
+ AND ended_at IS NULL AND idle_until > ? AND absolute_until > ?`, hash, old.ID, old.CookieHash, now, now)
 	if res.Error != nil {
 		return Started{}, res.Error
 	}
 	if res.RowsAffected == 0 {
 		return Started{}, ErrNoSession
 	}
-	return Started{ID: id, Cookie: cookie, CookieHash: hash}, nil
+	fresh := *old
+	fresh.CookieHash = hash
+	return Started{old.ID, cookie, hash, &fresh}, nil
 }
 
 // Reprove records that the person of a live session proved again who they are.

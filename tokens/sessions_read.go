@@ -3,7 +3,6 @@ package tokens
 import (
 	"context"
 	"log/slog"
-	"slices"
 	"time"
 
 	"gatehouse/internal/database"
@@ -42,24 +41,25 @@ func (s *Sessions) ByCookie(ctx context.Context, cookie string) (*Session, error
 // touch writes that the session is in use and moves its idle end. The
 // condition on the old value lets one of many parallel requests write. A
 // failure is no reason to refuse the page: the session is live without it.
-func (s *Sessions) touch(ctx context.Context, session *Session, now models.Time) {
+func (s *Sessions) touch(ctx context.Context, session *Session, now models.Time) (written bool) {
 	idle := anonymousIdle
 	if session.SignedIn() {
 		idle = s.deps.Config.SessionIdleTTL
 	}
 	if now.Sub(session.LastSeenAt.Time) < touchInterval(idle) {
-		return
+		return false
 	}
 	until := earlier(models.At(now.Add(idle)), session.AbsoluteUntil)
 	rows, err := s.deps.DB.Exec(ctx, `UPDATE sessions SET last_seen_at = ?, idle_until = ?
  WHERE id = ? AND last_seen_at = ? AND ended_at IS NULL`, now, until, session.ID, session.LastSeenAt)
 	if err != nil {
 		s.deps.Log.WarnContext(ctx, "a session's last use was not written", slog.Any("error", err))
-		return
+		return false
 	}
 	if rows == 1 {
 		session.LastSeenAt, session.IdleUntil = now, until
 	}
+	return rows == 1
 }
 
 // touchInterval is a minute, and less where the idle end is so near that a
@@ -101,48 +101,19 @@ func (s *Sessions) Discard(ctx context.Context, id models.ID, cookieHash []byte)
 // maxListed bounds the list of one person's sessions.
 const maxListed = 200
 
-// listedRow is a session, and how its refresh family stands if it has one.
-type listedRow struct {
-	models.Session `gorm:"embedded"`
-	FamilyIdle     models.Time
-	FamilyAbsolute models.Time
-}
-
-const listSessionsSQL = `SELECT ` + sessionColumns + `,
- f.idle_until AS family_idle, f.absolute_until AS family_absolute
+// A program's session is live while its refresh family is; a session without a
+// family is its own measure.
+const listSessionsSQL = `SELECT ` + sessionColumns + `
  FROM sessions s JOIN admissions a ON a.subject = s.user_id AND a.session_epoch = s.session_epoch
- LEFT JOIN refresh_families f ON f.session_id = s.id AND f.ended_at IS NULL
  WHERE s.user_id = ? AND s.ended_at IS NULL AND s.idle_until > ? AND s.absolute_until > ?
- ORDER BY s.last_seen_at DESC, s.id LIMIT ?`
+ AND NOT EXISTS (SELECT 1 FROM refresh_families f WHERE f.session_id = s.id AND f.ended_at IS NULL AND f.idle_until <= ?)
+ ORDER BY s.last_seen_at DESC, s.id DESC LIMIT ?`
 
 // List returns the live sessions of a person's current epoch, the last seen
 // first, without their data.
 func (s *Sessions) List(ctx context.Context, user models.ID) ([]models.Session, error) {
 	now := models.At(s.deps.Clock())
-	var rows []listedRow
-	err := s.deps.DB.Read(ctx).Raw(listSessionsSQL, user, now, now, maxListed).Scan(&rows).Error
-	if err != nil {
-		return nil, database.Unavailable(err)
-	}
-	list := make([]models.Session, 0, len(rows))
-	for _, row := range rows {
-		if row.FamilyIdle.IsZero() || now.Before(row.FamilyIdle.Time) {
-			list = append(list, s.seen(row, now))
-		}
-	}
-	slices.SortStableFunc(list, func(a, b models.Session) int { return b.LastSeenAt.Compare(a.LastSeenAt.Time) })
-	return slices.CompactFunc(list, func(a, b models.Session) bool { return a.ID == b.ID }), nil
-}
-
-// seen tells when a program was last here. Its refreshes write the family and
-// not the session, so the moment is read off the family's idle end.
-func (s *Sessions) seen(row listedRow, now models.Time) models.Session {
-	if row.FamilyIdle.IsZero() || row.FamilyIdle == row.FamilyAbsolute {
-		return row.Session
-	}
-	last := earlier(models.At(row.FamilyIdle.Add(-s.deps.Config.RefreshIdleTTL)), now)
-	if last.After(row.LastSeenAt.Time) {
-		row.LastSeenAt = last
-	}
-	return row.Session
+	list := []models.Session{}
+	err := s.deps.DB.Read(ctx).Raw(listSessionsSQL, user, now, now, now, maxListed).Scan(&list).Error
+	return list, database.Unavailable(err)
 }
