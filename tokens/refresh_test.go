@@ -244,29 +244,11 @@ func TestARepeatCarriesTheEpochsAndRolesOfNow(t *testing.T) {
 // principal verifies an access token as every node does.
 func (r *room) principal(a AccessToken) *verify.Principal {
 	r.t.Helper()
-	p, err := r.verifier(nil).Verify(r.t.Context(), a.Token.Reveal())
+	p, err := r.verifierOf(r.deps.Keys).Verify(r.t.Context(), a.Token.Reveal())
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	return p
-}
-
-func (r *room) verifier(revoked verify.Revocations) *verify.Verifier {
-	r.t.Helper()
-	set := verify.NewKeySet()
-	var all []verify.Key
-	for _, k := range r.deps.Keys.Public() {
-		all = append(all, verify.Key{KID: k.KID, Alg: k.Alg, Public: k.Key})
-	}
-	set.Set(all)
-	v, err := verify.New(verify.Options{
-		Issuer: r.deps.Config.Issuer, Audience: r.deps.Config.Audience, Keys: set, Revocations: revoked,
-		Clock: r.clock.Now, Type: "at+jwt",
-	})
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return v
 }
 
 func TestARepeatNeverRenewsTheWindow(t *testing.T) {
