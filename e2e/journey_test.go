@@ -1,0 +1,174 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// signUp registers in the browser with the code from the development inbox.
+func (b *browser) signUp(email, password string) {
+	b.t.Helper()
+	b.open("/register")
+	b.submit("/register", fields{"email": email, "password": password})
+	b.wantText("h1", "Check your mail")
+	b.submit("/verify", fields{"code": b.s.newest(email).Code})
+}
+
+func (b *browser) signIn(login, password string) {
+	b.t.Helper()
+	b.open("/login")
+	b.submit("/login", fields{"username": login, "password": password})
+}
+
+func TestAPersonRegistersConfirmsSignsInEndsSessionsAndSignsOut(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, env []string) {
+		s := startServer(t, env...)
+		b := newBrowser(t, s)
+		b.open("/")
+		b.wantText("h1", "Sign in")
+		b.signUp(mara, maraPassword)
+		b.wantText("[role=status]", "")
+
+		// A wrong password tells nothing and keeps the name.
+		b.signIn(mara, "not the password")
+		b.wantText("[role=alert]", "don’t match")
+		var kept string
+		b.do(chromedp.Value("#username", &kept, chromedp.ByQuery))
+		if kept != mara {
+			t.Errorf("the name typed was lost: %q", kept)
+		}
+
+		anonymous := b.cookie("gatehouse")
+		b.submit("/login", fields{"password": maraPassword})
+		b.wantPath("/account")
+		signedIn := b.cookie("gatehouse")
+		if signedIn == nil || anonymous != nil && anonymous.Value == signedIn.Value {
+			t.Error("signing in kept the session id")
+		}
+		if signedIn != nil && (!signedIn.HTTPOnly || signedIn.SameSite != "Lax") {
+			t.Errorf("the cookie is %+v", signedIn)
+		}
+
+		// Another browser signs in; this one ends its session.
+		other := newBrowser(t, s)
+		other.signIn(mara, maraPassword)
+		other.wantPath("/account")
+		b.open("/account/sessions")
+		b.wantText("main", "this one")
+		b.press("form[action='/account/sessions'] button")
+		b.wantText("[role=status]", "ended")
+		other.open("/account")
+		other.wantText("h1", "Sign in")
+
+		b.press("form[action='/logout'] button")
+		b.wantText("[role=status]", "signed out")
+		b.open("/account")
+		b.wantText("h1", "Sign in")
+	})
+}
+
+func TestEverythingWorksWithoutJavaScript(t *testing.T) {
+	s := startServer(t)
+	b := newBrowser(t, s)
+	b.withoutScript()
+	b.signUp(mara, maraPassword)
+	b.signIn(mara, maraPassword)
+	b.wantPath("/account")
+	b.open("/account/profile")
+	b.submit("/account/profile", fields{"name": "Mara Lindqvist", "username": "mara"})
+	b.wantText("body", "Mara Lindqvist")
+	b.open("/account/tokens")
+	b.press("main form[action='/account/tokens'] button")
+	b.wantText("main", "at+jwt")
+	b.wantText("main", "curl -H")
+}
+
+func TestTheShownTokenOpensTheGuardedEndpoint(t *testing.T) {
+	s := startServer(t)
+	b := newBrowser(t, s)
+	b.signUp(mara, maraPassword)
+	b.signIn(mara, maraPassword)
+	b.press("main form[action='/account/tokens'] button")
+	line := b.text("pre")
+	_, rest, _ := strings.Cut(line, "Bearer ")
+	token, _, _ := strings.Cut(rest, `"`)
+	who := s.want(200, "GET", "/auth", token, nil)
+	if who["sub"] == "" || !strings.HasSuffix(strings.TrimSpace(line), s.url+"/auth") {
+		t.Errorf("%q answered %v", line, who)
+	}
+	b.open("/account")
+	b.press("form[action='/logout'] button")
+	s.want(401, "GET", "/auth", token, nil)
+}
+
+func TestTheKeyboardAloneIsEnough(t *testing.T) {
+	s := startServer(t)
+	b := newBrowser(t, s)
+	b.signUp(mara, maraPassword)
+	b.open("/login")
+	if got := b.focused(); got != "username" {
+		t.Errorf("the keyboard starts at %q, want the first field", got)
+	}
+	b.do(chromedp.KeyEvent(mara))
+	b.tabTo("password")
+	b.do(chromedp.KeyEvent(maraPassword))
+	b.enter()
+	b.wantPath("/account")
+	b.do(chromedp.KeyEvent(kb.Tab))
+	if got := b.focused(); got != "Skip to the content" {
+		t.Errorf("the first stop behind the door is %q, want the way past the menu", got)
+	}
+	b.tabTo("Sign out")
+	b.enter()
+	b.wantText("h1", "Sign in")
+}
+
+// tabTo presses Tab until an element has the keyboard.
+func (b *browser) tabTo(want string) {
+	b.t.Helper()
+	for range 30 {
+		if strings.TrimSpace(b.focused()) == want {
+			return
+		}
+		b.do(chromedp.KeyEvent(kb.Tab))
+	}
+	b.t.Fatalf("Tab never reaches %q at %s", want, b.path())
+}
+
+func (b *browser) enter() {
+	b.t.Helper()
+	if _, err := chromedp.RunResponse(b.ctx, chromedp.KeyEvent(kb.Enter)); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func TestEveryPageIsAccessibleInLightAndDarkOnPhoneAndDesktop(t *testing.T) {
+	s := startServer(t)
+	b := newBrowser(t, s)
+	check := func(path string) {
+		t.Helper()
+		for _, scheme := range []string{"light", "dark"} {
+			b.scheme(scheme)
+			for _, width := range []int64{320, 1280} {
+				b.size(width, 900)
+				b.open(path)
+				b.accessible(path + " " + scheme)
+			}
+		}
+	}
+	b.signUp(mara, maraPassword)
+	for _, path := range []string{"/login", "/register", "/public", "/docs", "/dev/inbox", "/nothing-here", "/login?lang=de", "/register?lang=en"} {
+		check(path)
+	}
+	setup := strings.TrimPrefix(s.setupURL(), s.url)
+	check(setup)
+	b.signIn(mara, maraPassword)
+	for _, path := range []string{"/account", "/account/profile", "/account/security", "/account/sessions", "/account/tokens", "/account/reauth"} {
+		check(path)
+	}
+	b.press("main form[action='/account/tokens'] button")
+	b.accessible("the token viewer")
+}
