@@ -92,12 +92,25 @@ func (w *writer) do(ctx context.Context, run func(gorm.ConnPool) error) error {
 	select {
 	case <-c.done:
 	case <-ctx.Done():
-		if c.state.CompareAndSwap(callWaiting, callGone) {
+		if c.leave() {
 			return Unavailable(ctx.Err())
 		}
-		<-c.done
+	case <-w.ended: // it queued while the writer was closed
+		if c.leave() {
+			return Unavailable(errClosed)
+		}
 	}
 	return c.outcome()
+}
+
+// leave takes a caller out of the queue. If it was started, leave waits for the
+// outcome and reports false.
+func (c *call) leave() bool {
+	if c.state.CompareAndSwap(callWaiting, callGone) {
+		return true
+	}
+	<-c.done
+	return false
 }
 
 // outcome is what the caller gets: its own panic, its own error, or nil.

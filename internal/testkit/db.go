@@ -37,10 +37,13 @@ func EachDB(t *testing.T, test func(t *testing.T, db *database.DB)) {
 func EachURL(t *testing.T, test func(t *testing.T, url string)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { test(t, SQLiteURL(t)) })
-	if os.Getenv(EnvMySQL) != "" {
+	if HasMySQL() {
 		t.Run("mysql", func(t *testing.T) { test(t, MySQLURL(t)) })
 	}
 }
+
+// HasMySQL reports whether there is a server for tests.
+func HasMySQL() bool { return os.Getenv(EnvMySQL) != "" }
 
 // Open opens and migrates the database at url, and closes it with the test.
 func Open(t testing.TB, url string, clock func() time.Time) *database.DB {
