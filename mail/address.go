@@ -17,6 +17,10 @@ const (
 
 var errAddress = errors.New("mail: not a plain address")
 
+// domains maps a domain to ASCII as for a look-up (RFC 5891, section 5), with
+// the lengths of DNS, so that no label is empty.
+var domains = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(true), idna.VerifyDNSLength(true))
+
 // envelope checks that s is one plain addr-spec and returns it as the SMTP
 // server gets it, with an ASCII domain (RFC 5890). Display names, lists,
 // comments, quoted strings and address literals are refused: each is a way to
@@ -26,14 +30,11 @@ func envelope(s string) (string, error) {
 	if !ok || len(s) > maxAddress || !goodLocal(local) {
 		return "", errAddress
 	}
-	ascii, err := idna.Lookup.ToASCII(domain)
-	if err != nil || ascii == "" || strings.ContainsAny(ascii, "[]:@ ") || strings.HasSuffix(ascii, ".") {
+	ascii, err := domains.ToASCII(domain)
+	if err != nil || strings.HasSuffix(ascii, ".") || len(local)+1+len(ascii) > maxAddress {
 		return "", errAddress
 	}
-	if out := local + "@" + ascii; len(out) <= maxAddress {
-		return out, nil
-	}
-	return "", errAddress
+	return local + "@" + ascii, nil
 }
 
 // goodLocal accepts a dot-atom (RFC 5322, section 3.2.3), with letters of all

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"time"
+	"unicode/utf8"
 
 	"gorm.io/gorm"
 
@@ -27,7 +28,7 @@ const (
 	giveUpAfter = 48 * time.Hour
 	// keepFor is how long it is remembered that a mail was sent or failed.
 	keepFor   = 30 * 24 * time.Hour
-	trimBatch = 500
+	trimBatch = 100
 )
 
 // Run sends what is due until ctx ends, and trims old rows. Any number of nodes
@@ -181,7 +182,11 @@ func cut(s string) string {
 	if len(s) <= size {
 		return s
 	}
-	return string([]rune(s[:size-3])[:]) // see the test: a broken last character becomes a mark
+	end := size
+	for !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end]
 }
 
 // Trim removes what nobody looks at any more: sent and failed rows after a
@@ -216,13 +221,16 @@ func (m *Mailer) remove(ctx context.Context, which func(*gorm.DB) *gorm.DB) erro
 		if err := which(m.DB.Read(ctx)).Select("id").Limit(trimBatch).Find(&rows).Error; err != nil {
 			return database.Unavailable(err)
 		}
-		for i := range rows {
-			if _, err := m.DB.Exec(ctx, "DELETE FROM mail_outbox WHERE id = ?", rows[i].ID); err != nil {
-				return err
+		err := m.DB.Write(ctx, func(tx *gorm.DB) error {
+			for i := range rows {
+				if err := tx.Where("id = ?", rows[i].ID).Delete(&models.OutboxMail{}).Error; err != nil {
+					return err
+				}
 			}
-		}
-		if len(rows) < trimBatch {
 			return nil
+		})
+		if err != nil || len(rows) < trimBatch {
+			return err
 		}
 	}
 }
