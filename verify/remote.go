@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -37,13 +36,27 @@ type remote struct {
 	cancel context.CancelFunc
 	first  chan struct{} // closed after the first attempt
 
-	fetching sync.Mutex // one fetch at a time; what follows is under it
+	fetching turn // one fetch at a time; what follows is under it
 	etag     string
 	failures int
 
-	asking sync.Mutex
+	asking turn
 	asked  time.Time // when an unknown kid last caused a fetch
 }
+
+// turn is a lock that one can stop waiting for.
+type turn chan struct{}
+
+func (t turn) take(ctx context.Context) bool {
+	select {
+	case t <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (t turn) leave() { <-t }
 
 func newRemote(o Options) (*remote, error) {
 	if err := checkURL(o.JWKSURL); err != nil {
@@ -51,8 +64,8 @@ func newRemote(o Options) (*remote, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &remote{KeySet: NewKeySet(), url: o.JWKSURL, client: boundedClient(o.HTTPClient),
-		clock: o.Clock, cancel: cancel, first: make(chan struct{})}
-	r.OnMissing(func(ctx context.Context) { r.ask(ctx) })
+		clock: o.Clock, cancel: cancel, first: make(chan struct{}), fetching: make(turn, 1), asking: make(turn, 1)}
+	r.OnMissing(r.ask)
 	go r.run(ctx)
 	return r, nil
 }
@@ -144,8 +157,10 @@ func (r *remote) run(ctx context.Context) {
 // for it. The fetch does not end with the request that caused it, since
 // others wait for it as well; its own time limit bounds it.
 func (r *remote) ask(ctx context.Context) {
-	r.asking.Lock()
-	defer r.asking.Unlock()
+	if !r.asking.take(ctx) {
+		return
+	}
+	defer r.asking.leave()
 	now := r.clock()
 	if since := now.Sub(r.asked); !r.asked.IsZero() && since >= 0 && since < minFresh {
 		return
@@ -156,8 +171,10 @@ func (r *remote) ask(ctx context.Context) {
 
 // fetch reads the set once and says when to read it again.
 func (r *remote) fetch(ctx context.Context) time.Duration {
-	r.fetching.Lock()
-	defer r.fetching.Unlock()
+	if !r.fetching.take(ctx) {
+		return minFresh
+	}
+	defer r.fetching.leave()
 	fresh, err := r.get(ctx)
 	if err != nil {
 		r.failures++
