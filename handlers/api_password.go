@@ -1,0 +1,34 @@
+package handlers
+
+import (
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/middleware"
+)
+
+type passwordBody struct {
+	CurrentPassword string `json:"current_password"`
+	NewPassword     string `json:"new_password"`
+}
+
+// apiPassword answers POST /api/v1/me/password. The current password is the
+// fresh proof that the change asks for (rule 12); its tries are counted with
+// those of the login.
+func (a *app) apiPassword(c *gin.Context) error {
+	var in passwordBody
+	if err := middleware.DecodeJSON(c.Request, &in); err != nil {
+		return err
+	}
+	if err := required("current_password", in.CurrentPassword, "new_password", in.NewPassword); err != nil {
+		return err
+	}
+	me, by, ctx := whoIs(c), a.web.Client(c), c.Request.Context()
+	proof, err := a.SignIn.Reauth(ctx, me.user, me.session, in.CurrentPassword, by)
+	if err != nil {
+		return err
+	}
+	if err := a.Accounts.ChangePassword(ctx, proof, in.NewPassword, me.session, by); err != nil {
+		return err
+	}
+	return noContent(c)
+}

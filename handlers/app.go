@@ -1,0 +1,53 @@
+package handlers
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/internal/openapi"
+	"gatehouse/internal/websession"
+	"gatehouse/locales"
+	"gatehouse/middleware"
+	"gatehouse/tokens"
+)
+
+// app is every handler over its rooms.
+type app struct {
+	Deps
+	web          *middleware.Set
+	discoveryDoc document
+	openapiDoc   document
+	reference    openapi.Reference
+}
+
+func newApp(d Deps) (*app, error) {
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	reference, err := openapi.Read()
+	if err != nil {
+		return nil, err
+	}
+	a := &app{
+		Deps: d, discoveryDoc: discoveryOf(d.Config),
+		openapiDoc: newDocument("application/json", openapi.Document()), reference: reference,
+	}
+	store := websession.New(websession.Deps{
+		Sessions: d.Tokens.Sessions, Secure: strings.HasPrefix(d.Config.AppURL, "https://"), MaxAge: d.Config.SessionMaxAge,
+		// The store is made before the set that knows addresses, and asked after.
+		Client: func(r *http.Request) tokens.Client { return a.web.ClientOf(r) },
+	})
+	web, err := middleware.New(middleware.Deps{
+		AppURL: d.Config.AppURL, TrustedProxies: d.Config.TrustedProxies, DevInbox: d.Config.DevInbox, Languages: locales.Languages,
+		Clock: d.Clock, Log: d.Log, Metrics: d.Metrics, Verifier: d.Verifier, Sessions: store,
+		Words: d.Pages.Words, ErrorPage: a.errorPage,
+	})
+	a.web = web
+	return a, err
+}
+
+// by is who asks, for the rooms.
+func (a *app) by(c *gin.Context) tokens.Client { return a.web.Client(c) }

@@ -1,0 +1,79 @@
+package handlers
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/internal/apperr"
+	"gatehouse/internal/websession"
+	"gatehouse/middleware"
+	"gatehouse/signin"
+)
+
+const ok200 = http.StatusOK
+
+// none is a page without a mistake.
+var none middleware.Problem
+
+// loginTyped is what stays in the form after a mistake: never the password.
+type loginTyped struct{ Username, ReturnTo string }
+
+// loginForm answers GET /login. It writes nothing.
+func (a *app) loginForm(c *gin.Context) error {
+	back := middleware.LocalPath(c.Query("return_to"), "")
+	if middleware.Session(c).SignedIn() {
+		middleware.SeeOther(c, or(back, "/account"))
+		return nil
+	}
+	return a.drawLogin(c, ok200, loginTyped{ReturnTo: back}, none)
+}
+
+// login answers POST /login.
+func (a *app) login(c *gin.Context) error {
+	form, err := middleware.ParseForm(c.Request, "username", "password", "return_to")
+	if err != nil {
+		return err
+	}
+	in := loginBody{Username: form.Get("username"), Password: form.Get("password")}
+	if middleware.WantsJSON(c) {
+		return a.loginProgram(c, in)
+	}
+	typed := loginTyped{Username: in.Username, ReturnTo: middleware.LocalPath(form.Get("return_to"), "")}
+	attempt, err := a.loginBrowser(c, in)
+	if errors.Is(err, signin.ErrNotVerified) {
+		return a.awaitCode(c, attempt, "")
+	}
+	if err != nil {
+		return a.mistake(c, err, func(status int, p middleware.Problem) error { return a.drawLogin(c, status, typed, p) })
+	}
+	middleware.SeeOther(c, or(typed.ReturnTo, "/account"))
+	return nil
+}
+
+// loginBrowser starts a session with a new id; the one that the browser came
+// with, anonymous or not, ends in the same transaction (rule 9). With the right
+// password of an address that is not confirmed it returns the attempt of the
+// mail that has just left.
+func (a *app) loginBrowser(c *gin.Context, in loginBody) (attempt string, err error) {
+	done, err := a.SignIn.SignIn(c.Request.Context(), signin.Input{
+		Login: in.Username, Password: in.Password, Web: true, Client: a.by(c),
+		Anonymous: middleware.Session(c), Data: websession.DataWith(good("signed_in")),
+	})
+	if err != nil {
+		return done.Attempt.Reveal(), err
+	}
+	if done.Session.Cookie.IsZero() {
+		return "", apperr.New(apperr.Internal, "internal") // a next step without a page
+	}
+	websession.Adopt(c, done.Session)
+	return "", nil
+}
+
+func or(s, fallback string) string {
+	if s == "" {
+		return fallback
+	}
+	return s
+}

@@ -1,0 +1,38 @@
+package handlers
+
+import (
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/middleware"
+)
+
+// reauthForm answers GET /account/reauth: the password once more, before
+// something that asks for a fresh proof.
+func (a *app) reauthForm(c *gin.Context) error {
+	return a.reauthPage(c, ok200, middleware.LocalPath(c.Query("return_to"), "/account"), none)
+}
+
+func (a *app) reauthPage(c *gin.Context, status int, back string, p middleware.Problem) error {
+	_, u, err := a.signedIn(c)
+	if err != nil {
+		return err
+	}
+	return a.drawReauth(c, status, u, back, p)
+}
+
+// reauth answers POST /account/reauth.
+func (a *app) reauth(c *gin.Context) error {
+	form, err := middleware.ParseForm(c.Request, "password", "return_to")
+	if err != nil {
+		return err
+	}
+	back, s := middleware.LocalPath(form.Get("return_to"), "/account"), middleware.Session(c)
+	err = required("password", form.Get("password"))
+	if err == nil {
+		_, err = a.SignIn.Reauth(c.Request.Context(), s.UserID, s.ID, form.Get("password"), a.by(c))
+	}
+	if err != nil {
+		return a.mistake(c, err, func(status int, p middleware.Problem) error { return a.reauthPage(c, status, back, p) })
+	}
+	return a.done(c, good("reproved"), back)
+}

@@ -1,0 +1,183 @@
+package handlers
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/middleware"
+)
+
+// Group decides how a route is wrapped and answers.
+type Group string
+
+// The groups; middleware.Set has the chain of each.
+const (
+	Page   Group = "page"   // HTML, web session, cross-origin check
+	Either Group = "either" // a page that answers JSON when asked to
+	API    Group = "api"    // JSON, bearer token, no cookie
+	Lean   Group = "lean"   // API without body and database
+	Public Group = "public" // JSON under any Host
+	Asset  Group = "asset"  // files that are the same for everybody
+)
+
+// Guard is what a request must show before its handler runs.
+type Guard string
+
+// The guards, in the order in which they are asked.
+const (
+	Session      Guard = "session"       // signed in with a browser
+	Recent       Guard = "recent"        // and proved again a short time ago
+	Bearer       Guard = "bearer"        // an access token
+	RecentBearer Guard = "recent_bearer" // whose proof is fresh
+	DevInbox     Guard = "dev_inbox"     // on this machine only
+)
+
+// Route is one row of the route table.
+type Route struct {
+	Method, Path string
+	Group        Group
+	Guards       []Guard
+	run          func(*app, *gin.Context) error
+}
+
+const (
+	get    = http.MethodGet
+	post   = http.MethodPost
+	patch  = http.MethodPatch
+	remove = http.MethodDelete
+)
+
+func guards(g ...Guard) []Guard { return g }
+
+// table is every route of the product but those below /metrics, which has a
+// listener of its own. A GET row also answers HEAD.
+var table = []Route{
+	{get, "/", Page, nil, (*app).home},
+	{get, "/login", Page, nil, (*app).loginForm},
+	{post, "/login", Either, nil, (*app).login},
+	{post, "/logout", Page, nil, (*app).logout},
+	{get, "/register", Page, nil, (*app).registerForm},
+	{post, "/register", Page, nil, (*app).register},
+	{get, "/verify", Page, nil, (*app).verifyForm},
+	{post, "/verify", Page, nil, (*app).verify},
+	{post, "/verify/resend", Page, nil, (*app).verifyResend},
+	{get, "/reset", Page, nil, (*app).resetForm},
+	{post, "/reset", Page, nil, (*app).reset},
+	{get, "/setup", Page, nil, (*app).setupForm},
+	{post, "/setup", Page, nil, (*app).setup},
+	{get, "/public", Page, nil, (*app).public},
+	{get, "/docs", Page, nil, (*app).docs},
+
+	{get, "/account", Page, guards(Session), (*app).account},
+	{get, "/account/profile", Page, guards(Session), (*app).profileForm},
+	{post, "/account/profile", Page, guards(Session), (*app).profile},
+	{get, "/account/security", Page, guards(Session), (*app).securityForm},
+	{post, "/account/security", Page, guards(Session), (*app).security},
+	{get, "/account/sessions", Page, guards(Session), (*app).sessions},
+	{post, "/account/sessions", Page, guards(Session, Recent), (*app).endSessions},
+	{get, "/account/tokens", Page, guards(Session), (*app).tokenForm},
+	{post, "/account/tokens", Page, guards(Session, Recent), (*app).showToken},
+	{get, "/account/reauth", Page, guards(Session), (*app).reauthForm},
+	{post, "/account/reauth", Page, guards(Session), (*app).reauth},
+
+	{get, "/dev/inbox", Page, guards(DevInbox), (*app).inbox},
+	{get, "/dev/inbox.json", API, guards(DevInbox), (*app).inboxJSON},
+
+	{get, "/auth", Lean, guards(Bearer), (*app).auth},
+	{post, "/api/v1/register", API, nil, (*app).apiRegister},
+	{post, "/api/v1/verify", API, nil, (*app).apiVerify},
+	{post, "/api/v1/login", API, nil, (*app).apiLogin},
+	{post, "/api/v1/token/refresh", API, nil, (*app).apiRefresh},
+	{post, "/api/v1/logout", API, guards(Bearer), (*app).apiLogout},
+	{post, "/api/v1/reauth", API, guards(Bearer), (*app).apiReauth},
+	{get, "/api/v1/me", API, guards(Bearer), (*app).apiMe},
+	{patch, "/api/v1/me", API, guards(Bearer), (*app).apiProfile},
+	{post, "/api/v1/me/password", API, guards(Bearer), (*app).apiPassword},
+	{get, "/api/v1/me/sessions", API, guards(Bearer), (*app).apiSessions},
+	{remove, "/api/v1/me/sessions", API, guards(Bearer, RecentBearer), (*app).apiEndOthers},
+	{remove, "/api/v1/me/sessions/:id", API, guards(Bearer, RecentBearer), (*app).apiEndSession},
+
+	{get, "/healthz", Public, nil, (*app).healthz},
+	{get, "/readyz", Public, nil, (*app).readyz},
+	{get, "/.well-known/jwks.json", Public, nil, (*app).jwks},
+	{get, "/.well-known/openid-configuration", Public, nil, (*app).discovery},
+	{get, "/.well-known/change-password", Asset, nil, (*app).changePassword},
+	{get, "/openapi.json", Lean, nil, (*app).openAPI},
+	{get, "/static/*file", Asset, nil, (*app).static},
+	{get, "/favicon.ico", Asset, nil, (*app).favicon},
+}
+
+// Table is the route table, for checks of what else describes the routes.
+func Table() []Route { return table }
+
+// Routes puts the table on an engine that gin.New made.
+func Routes(engine *gin.Engine, d Deps) error {
+	a, err := newApp(d)
+	if err != nil {
+		return err
+	}
+	prepare(engine)
+	for _, r := range table {
+		chain := a.chain(r)
+		engine.Handle(r.Method, r.Path, chain...)
+		if r.Method == get {
+			engine.Handle(http.MethodHead, r.Path, chain...)
+		}
+	}
+	engine.NoRoute(append(a.web.Unmatched(), middleware.Handle(a.notFound))...)
+	engine.NoMethod(append(a.web.Unmatched(), middleware.Handle(a.notAllowed))...)
+	return nil
+}
+
+// prepare turns off what Gin does by itself: believing forwarding headers, and
+// redirects before any of our checks ran, which also believe a header.
+func prepare(engine *gin.Engine) {
+	_ = engine.SetTrustedProxies(nil) // an empty list cannot be malformed
+	engine.ForwardedByClientIP = false
+	engine.HandleMethodNotAllowed = true
+	engine.RedirectTrailingSlash = false
+	engine.RedirectFixedPath = false
+}
+
+func (a *app) chain(r Route) []gin.HandlerFunc {
+	chain := a.group(r.Group)
+	for _, g := range r.Guards {
+		chain = append(chain, a.guard(g))
+	}
+	return append(chain, middleware.Handle(func(c *gin.Context) error { return r.run(a, c) }))
+}
+
+func (a *app) group(g Group) []gin.HandlerFunc {
+	switch g {
+	case Page:
+		return a.web.Page()
+	case Either:
+		return a.web.Either()
+	case API:
+		return a.web.API()
+	case Lean:
+		return a.web.Lean()
+	case Public:
+		return a.web.Public()
+	case Asset:
+		return a.web.Asset()
+	}
+	panic("handlers: a route of no group: " + string(g))
+}
+
+func (a *app) guard(g Guard) gin.HandlerFunc {
+	switch g {
+	case Session:
+		return a.web.RequireSession
+	case Recent:
+		return a.web.RequireRecent
+	case Bearer:
+		return a.web.Bearer
+	case RecentBearer:
+		return a.web.RequireRecentBearer
+	case DevInbox:
+		return a.web.RequireDevInbox
+	}
+	panic("handlers: an unknown guard: " + string(g))
+}

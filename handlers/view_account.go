@@ -1,0 +1,73 @@
+package handlers
+
+import (
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/middleware"
+	"gatehouse/models"
+	"gatehouse/templates"
+	"gatehouse/tokens"
+)
+
+// The pages behind the door.
+
+func (a *app) drawAccount(c *gin.Context, s *tokens.Session, u *models.User, sessions int) error {
+	return a.draw(c, ok200, templates.PageAccount, templates.AccountView{
+		Layout: a.layout(c, u), Name: u.Name, Username: text(u.Username), Email: u.Email,
+		Methods: s.AMR.List(), PasswordChangedAt: u.PasswordChangedAt.Time, Sessions: sessions,
+	})
+}
+
+func (a *app) drawProfile(c *gin.Context, status int, u *models.User, typed profileTyped, p middleware.Problem) error {
+	return a.draw(c, status, templates.PageProfile, templates.ProfileView{
+		Layout: a.layout(c, u), Form: formOf(p, "name", typed.Name, "username", typed.Username),
+		Email: u.Email, Verified: !u.EmailVerifiedAt.IsZero(),
+	})
+}
+
+func (a *app) drawSecurity(c *gin.Context, status int, u *models.User, p middleware.Problem) error {
+	form := formOf(p)
+	// The page has two passwords; a refusal of the account is about the first.
+	if wrong := form.Wrong["password"]; wrong != "" {
+		delete(form.Wrong, "password")
+		form.Wrong["current_password"] = wrong
+	}
+	return a.draw(c, status, templates.PageSecurity, templates.SecurityView{
+		Layout: a.layout(c, u), Form: form, Login: loginName(u),
+		PasswordChangedAt: u.PasswordChangedAt.Time, MinLength: a.Config.PasswordMinLength,
+	})
+}
+
+func (a *app) drawSessions(c *gin.Context, s *tokens.Session, u *models.User, list []models.Session) error {
+	view := templates.SessionsView{
+		Layout: a.layout(c, u), Current: sessionRow(s.Session),
+		IdleTTL: a.Config.SessionIdleTTL, AbsoluteTTL: a.Config.SessionMaxAge,
+	}
+	for _, one := range list {
+		if one.ID != s.ID {
+			view.Others = append(view.Others, sessionRow(one))
+		}
+	}
+	return a.draw(c, ok200, templates.PageSessions, view)
+}
+
+func sessionRow(s models.Session) templates.SessionRow {
+	return templates.SessionRow{
+		ID: s.ID.String(), UserAgent: s.UserAgent, Methods: s.AMR.List(),
+		Since: s.CreatedAt.Time, LastSeen: s.LastSeenAt.Time, IP: s.IP,
+	}
+}
+
+func (a *app) drawTokenForm(c *gin.Context, u *models.User) error {
+	return a.draw(c, ok200, templates.PageTokens, templates.TokensView{
+		Layout: a.layout(c, u), TTL: a.Config.AccessTokenTTL,
+	})
+}
+
+func (a *app) drawToken(c *gin.Context, u *models.User, access tokens.AccessToken) error {
+	view, err := templates.NewTokenView(a.layout(c, u), access.Token.Reveal(), a.Config.AppURL)
+	if err != nil {
+		return err
+	}
+	return a.draw(c, ok200, templates.PageToken, view)
+}

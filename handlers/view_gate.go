@@ -1,0 +1,57 @@
+package handlers
+
+import (
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/middleware"
+	"gatehouse/models"
+	"gatehouse/templates"
+)
+
+// The pages before the door.
+
+func (a *app) drawLogin(c *gin.Context, status int, typed loginTyped, p middleware.Problem) error {
+	return a.draw(c, status, templates.PageLogin, templates.LoginView{
+		Layout: a.layout(c, nil), Form: formOf(p, "username", typed.Username),
+		ReturnTo: typed.ReturnTo, SignupClosed: a.Config.SignupClosed,
+	})
+}
+
+func (a *app) drawRegister(c *gin.Context, status int, typed registerTyped, p middleware.Problem) error {
+	return a.draw(c, status, templates.PageRegister, templates.RegisterView{
+		Layout: a.layout(c, nil), Form: formOf(p, "email", typed.Email, "username", typed.Username, "name", typed.Name),
+		MinLength: a.Config.PasswordMinLength,
+	})
+}
+
+func (a *app) drawVerify(c *gin.Context, status int, page verifyTyped, p middleware.Problem) error {
+	return a.draw(c, status, templates.PageVerify, templates.VerifyView{
+		Layout: a.layout(c, nil), Form: formOf(p, "username", page.Username), Email: page.Email, Token: page.Token,
+		AskPassword: page.AskPassword, AskUsername: page.AskUsername,
+	})
+}
+
+func (a *app) drawSetup(c *gin.Context, status int, typed setupTyped, p middleware.Problem) error {
+	return a.draw(c, status, templates.PageSetup, templates.SetupView{
+		Layout: a.layout(c, nil), Form: formOf(p, "email", typed.Email, "username", typed.Username),
+		Token: typed.Token, MinLength: a.Config.PasswordMinLength,
+	})
+}
+
+func (a *app) drawReset(c *gin.Context, status int, token, login string, p middleware.Problem) error {
+	return a.draw(c, status, templates.PageReset, templates.ResetView{
+		Layout: a.layout(c, nil), Form: formOf(p), Token: token, Login: login, MinLength: a.Config.PasswordMinLength,
+	})
+}
+
+func (a *app) drawReauth(c *gin.Context, status int, u *models.User, back string, p middleware.Problem) error {
+	return a.draw(c, status, templates.PageReauth, templates.ReauthView{
+		Layout: a.layout(c, u), Form: formOf(p), Login: loginName(u), ReturnTo: back,
+	})
+}
+
+func (a *app) drawPublic(c *gin.Context, u *models.User) error {
+	return a.draw(c, ok200, templates.PagePublic, templates.PublicView{
+		Layout: a.layout(c, u), DevInbox: a.Config.DevInbox,
+	})
+}

@@ -1,0 +1,110 @@
+package handlers
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+)
+
+// document is a body that is the same for everybody, ready to be sent.
+type document struct {
+	body []byte
+	etag []string
+	kind []string
+}
+
+func newDocument(kind string, body []byte) document {
+	sum := sha256.Sum256(body)
+	return document{body: body, etag: []string{`"` + hex.EncodeToString(sum[:12]) + `"`}, kind: []string{kind}}
+}
+
+// Caches may keep the key set for as long as a new key is published before it
+// signs, and the rest until the next release.
+var publicFor5Minutes = []string{"public, max-age=300"}
+
+// serve answers 304 to who has it already (RFC 9110, section 13.1.2).
+func (d document) serve(c *gin.Context) {
+	h := c.Writer.Header()
+	h["Cache-Control"] = publicFor5Minutes
+	h["Etag"] = d.etag
+	if match := c.Request.Header["If-None-Match"]; len(match) > 0 && matches(match, d.etag[0]) {
+		c.Status(http.StatusNotModified)
+		return
+	}
+	h["Content-Type"] = d.kind
+	_, _ = c.Writer.Write(d.body) // a failed write means that nobody reads it
+}
+
+// matches compares weakly (RFC 9110, section 13.1.2).
+func matches(header []string, etag string) bool {
+	for _, line := range header {
+		for one := range strings.SplitSeq(line, ",") {
+			one = strings.TrimSpace(one)
+			if one == "*" || strings.TrimPrefix(one, "W/") == etag {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// crossSite lets any page and any service read public documents.
+func crossSite(c *gin.Context) {
+	c.Writer.Header()["Access-Control-Allow-Origin"] = anyOrigin
+}
+
+var anyOrigin = []string{"*"}
+
+// jwks answers GET /.well-known/jwks.json (RFC 7517, section 5). The ring
+// holds the bytes ready.
+func (a *app) jwks(c *gin.Context) error {
+	body, etag := a.Keys.JWKS()
+	crossSite(c)
+	document{body: body, etag: []string{etag}, kind: jwksType}.serve(c)
+	return nil
+}
+
+var jwksType = []string{"application/jwk-set+json"}
+
+// discoveryJSON says what is true now and no more (OpenID Connect Discovery
+// 1.0, section 3; RFC 8414): there is no authorization endpoint yet, so none
+// is named.
+type discoveryJSON struct {
+	Issuer                 string   `json:"issuer"`
+	JWKSURI                string   `json:"jwks_uri"`
+	ResponseTypes          []string `json:"response_types_supported"`
+	GrantTypes             []string `json:"grant_types_supported"`
+	SubjectTypes           []string `json:"subject_types_supported"`
+	AccessTokenSigningAlgs []string `json:"access_token_signing_alg_values_supported"`
+	ServiceDocumentation   string   `json:"service_documentation"`
+}
+
+func discoveryOf(cfg Config) document {
+	body, err := json.Marshal(discoveryJSON{
+		Issuer: cfg.AppURL, JWKSURI: cfg.AppURL + "/.well-known/jwks.json",
+		ResponseTypes: []string{}, GrantTypes: []string{}, SubjectTypes: []string{"public"},
+		AccessTokenSigningAlgs: []string{cfg.SigningAlg}, ServiceDocumentation: cfg.AppURL + "/docs",
+	})
+	if err != nil {
+		panic(err) // strings always marshal
+	}
+	return newDocument("application/json", body)
+}
+
+// discovery answers GET /.well-known/openid-configuration.
+func (a *app) discovery(c *gin.Context) error {
+	crossSite(c)
+	a.discoveryDoc.serve(c)
+	return nil
+}
+
+// changePassword answers GET /.well-known/change-password, by which password
+// managers find the page (W3C, A Well-Known URL for Changing Passwords).
+func (a *app) changePassword(c *gin.Context) error {
+	c.Redirect(http.StatusSeeOther, "/account/security")
+	return nil
+}
