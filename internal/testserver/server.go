@@ -1,0 +1,222 @@
+package testserver
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"gorm.io/gorm"
+
+	"gatehouse/accounts"
+	"gatehouse/audit"
+	"gatehouse/handlers"
+	"gatehouse/internal/database"
+	"gatehouse/internal/metrics"
+	"gatehouse/internal/passwords"
+	"gatehouse/internal/ratelimit"
+	"gatehouse/internal/testkit"
+	"gatehouse/keys"
+	"gatehouse/mail"
+	"gatehouse/models"
+	"gatehouse/signin"
+	"gatehouse/templates"
+	"gatehouse/tokens"
+	"gatehouse/verify"
+)
+
+// Options are what a test may want otherwise.
+type Options struct {
+	AppURL            string // http://localhost:5000
+	DatabaseURL       string // a SQLite file of the test
+	Signup            string // open
+	EmailVerification string // required
+	NoInbox           bool   // no development inbox, and so no mail at all
+	TrustedProxies    []netip.Prefix
+	Clock             *testkit.Clock
+	FreeTries         int
+	SignupPerNetwork  ratelimit.Rule
+	LoginPerNetwork   ratelimit.Rule
+	Parts             []handlers.Part
+}
+
+// Server is a running server without a socket.
+type Server struct {
+	T        testing.TB
+	Options  Options
+	Clock    *testkit.Clock
+	DB       *database.DB
+	Keys     *keys.Ring
+	Tokens   *tokens.Service
+	Accounts *accounts.Service
+	SignIn   *signin.Flow
+	Mail     *mail.Mailer
+	Handler  http.Handler
+	Log      *Lines
+}
+
+// Lines is a log that a test can read.
+type Lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (l *Lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
+}
+
+// String is all that was logged.
+func (l *Lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// pages are read once for all servers of a test binary.
+var pages = sync.OnceValue(templates.New)
+
+// New starts a server; change may alter its options.
+func New(t testing.TB, change ...func(*Options)) *Server {
+	t.Helper()
+	o := Options{
+		AppURL: "http://localhost:5000", Signup: accounts.SignupOpen, EmailVerification: accounts.VerificationRequired,
+		Clock: testkit.NewClock(), SignupPerNetwork: ratelimit.Rule{N: 1000, Per: time.Minute}, LoginPerNetwork: ratelimit.Rule{N: 1000, Per: time.Minute},
+	}
+	for _, f := range change {
+		f(&o)
+	}
+	if o.DatabaseURL == "" {
+		o.DatabaseURL = testkit.SQLiteURL(t)
+	}
+	s := &Server{T: t, Options: o, Clock: o.Clock, Log: &Lines{}}
+	s.DB = testkit.Open(t, o.DatabaseURL, o.Clock.Now)
+	s.build()
+	return s
+}
+
+// must stops the test; the server cannot be built halfway.
+func (s *Server) must(err error) {
+	s.T.Helper()
+	if err != nil {
+		s.T.Fatal(err)
+	}
+}
+
+func (s *Server) build() {
+	t, o, now := s.T, s.Options, s.Clock.Now
+	ctx, box, log := t.Context(), testkit.Box(t), slog.New(slog.NewTextHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	record := audit.New(s.DB, now)
+	var err error
+	s.Keys, err = keys.Open(ctx, keys.Options{DB: s.DB, Box: box, Audit: record, Clock: now, Alg: "ES256"})
+	s.must(err)
+	hasher := passwords.New(passwords.Options{Params: passwords.Params{MemoryKiB: 64, Time: 1, Threads: 1}, Concurrency: 4})
+	limits := ratelimit.New(now, 0)
+	s.Mail, err = mail.New(mail.Deps{
+		DB: s.DB, Box: box, Clock: now, Log: log, Dev: !o.NoInbox, AppName: "Gatehouse", BaseURL: o.AppURL,
+	})
+	s.must(err)
+	s.Tokens = tokens.New(tokens.Deps{
+		DB: s.DB, Keys: s.Keys, Audit: record, Box: box, Clock: now, Log: log, Admit: accounts.Admit,
+		Alarm: func(tx *gorm.DB, user models.ID, what string) error { return s.Accounts.Alarm(tx, user, what) },
+		Config: tokens.Config{
+			Issuer: o.AppURL, Audience: o.AppURL, AccessTTL: 10 * time.Minute, RefreshTTL: 720 * time.Hour, RefreshIdleTTL: 168 * time.Hour,
+			RetryWindow: 30 * time.Second, SessionIdleTTL: 24 * time.Hour, SessionAbsoluteTTL: 720 * time.Hour,
+		},
+	})
+	s.Accounts = accounts.New(accounts.Deps{
+		DB: s.DB, Tokens: s.Tokens, Mail: s.Mail, Audit: record, Passwords: hasher, Limits: limits, Clock: now, Log: log,
+		Config: accounts.Config{
+			Signup: o.Signup, EmailVerification: o.EmailVerification, BaseURL: o.AppURL,
+			SignupPerNetwork: o.SignupPerNetwork, MailPerAddress: ratelimit.Rule{N: 100, Per: time.Hour},
+		},
+	})
+	s.SignIn = signin.New(signin.Deps{
+		DB: s.DB, Accounts: s.Accounts, Tokens: s.Tokens, Audit: record, Passwords: hasher, Limits: limits, Metrics: metrics.New(),
+		Box: box, Clock: now, Config: signin.Config{LoginPerNetwork: o.LoginPerNetwork, FreeTries: o.FreeTries},
+	})
+	s.must(s.Tokens.Log.Start(ctx))
+	s.Handler = s.engine(log)
+}
+
+func (s *Server) engine(log *slog.Logger) http.Handler {
+	set := verify.NewKeySet()
+	var list []verify.Key
+	for _, k := range s.Keys.Public() {
+		list = append(list, verify.Key{KID: k.KID, Alg: k.Alg, Public: k.Key})
+	}
+	s.must(set.Set(list))
+	verifier, err := verify.New(verify.Options{
+		Issuer: s.Options.AppURL, Audience: s.Options.AppURL, Keys: set, Revocations: s.Tokens.Log, Clock: s.Clock.Now,
+	})
+	s.must(err)
+	parts := s.Options.Parts
+	if parts == nil {
+		parts = []handlers.Part{{Name: "database", Ready: s.DB.Ready}, {Name: "revocations", Ready: func(context.Context) error { return nil }}}
+	}
+	gin.SetMode(gin.ReleaseMode)
+	engine := gin.New()
+	s.must(handlers.Routes(engine, handlers.Deps{
+		Accounts: s.Accounts, SignIn: s.SignIn, Tokens: s.Tokens, Keys: s.Keys, Mail: s.Mail, Verifier: verifier,
+		Pages: pages(), Metrics: metrics.New(), Log: log, Clock: s.Clock.Now, Parts: parts,
+		Config: handlers.Config{
+			AppURL: s.Options.AppURL, SigningAlg: "ES256", TrustedProxies: s.Options.TrustedProxies, DevInbox: !s.Options.NoInbox,
+			SignupClosed: s.Options.Signup != accounts.SignupOpen, SessionMaxAge: 720 * time.Hour, SessionIdleTTL: 24 * time.Hour,
+			AccessTokenTTL: 10 * time.Minute, PasswordMinLength: 8,
+		},
+	}))
+	return engine
+}
+
+// Send gives the handler one request as it is, and returns its whole answer.
+func (s *Server) Send(r *http.Request) *Answer {
+	s.T.Helper()
+	w := httptest.NewRecorder()
+	s.Handler.ServeHTTP(w, r)
+	res := w.Result()
+	return &Answer{T: s.T, Request: r, Response: res, Status: res.StatusCode, Header: res.Header, Body: w.Body.String()}
+}
+
+// Request makes a request to the server from this machine.
+func (s *Server) Request(method, path, body string, header ...string) *http.Request {
+	s.T.Helper()
+	target, err := url.Parse(s.Options.AppURL)
+	s.must(err)
+	r := httptest.NewRequestWithContext(s.T.Context(), method, path, strings.NewReader(body))
+	r.Host, r.RemoteAddr = target.Host, "127.0.0.1:40000"
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Add(header[i], header[i+1])
+	}
+	return r
+}
+
+// User makes an account whose address is confirmed.
+func (s *Server) User(email, username, password string) *models.User {
+	s.T.Helper()
+	u, err := s.Accounts.CreateUser(s.T.Context(), accounts.NewUser{
+		Email: email, Username: username, Password: password, Roles: []string{"user"}, Verified: true,
+	}, tokens.Client{})
+	s.must(err)
+	return u
+}
+
+// LastMail is the newest mail in the development inbox.
+func (s *Server) LastMail() mail.InboxMessage {
+	s.T.Helper()
+	list, err := s.Mail.Inbox(s.T.Context())
+	s.must(err)
+	if len(list) == 0 {
+		s.T.Fatal("no mail")
+	}
+	return list[0]
+}
