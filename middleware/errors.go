@@ -200,3 +200,25 @@ func isTimeout(err error) bool {
 	var timeout interface{ Timeout() bool }
 	return errors.As(err, &timeout) && timeout.Timeout() || errors.Is(err, http.ErrHandlerTimeout)
 }
+
+// Mistake is for pages that are shown again with what is wrong: it describes
+// an error that is about what was typed, and sets the headers that go with it.
+// A taken name is one of those: for a form it is 422 like every other field.
+func (s *Set) Mistake(c *gin.Context, err error) (Problem, bool) {
+	e := s.told(err)
+	switch e.Kind {
+	case apperr.Invalid, apperr.Unauthenticated, apperr.Throttled:
+	case apperr.Conflict:
+		if len(e.Fields) == 0 {
+			return Problem{}, false
+		}
+	default:
+		return Problem{}, false
+	}
+	p := s.Describe(c, err)
+	if e.Kind == apperr.Conflict {
+		p.Status = http.StatusUnprocessableEntity
+	}
+	s.failureHeaders(c, e, p)
+	return p, true
+}
