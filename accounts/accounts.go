@@ -20,8 +20,8 @@ const (
 	verifyCodeTTL = 10 * time.Minute // ASVS 5.0, 6.5.5: an out-of-band code lives at most 10 minutes
 	resetLinkTTL  = time.Hour
 	setupLinkTTL  = 24 * time.Hour
-	// proofTTL is how old a proof may be for a change of a password (rule 12
-	// of the threat model: step-up is fresh).
+	// proofTTL is how old a proof may be for a change of a password (security
+	// rule 12).
 	proofTTL = 5 * time.Minute
 )
 

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"golang.org/x/net/idna"
+
 	"gatehouse/internal/apperr"
 )
 
@@ -207,6 +209,10 @@ func FuzzCanonicalEmail(f *testing.F) {
 		}
 		if bytes.Count(key, []byte("@")) != 1 || len(key) > maxEmailBytes {
 			t.Fatalf("%q made the key %q", s, key)
+		}
+		_, domain, _ := strings.Cut(string(key), "@")
+		if _, err := idna.Lookup.ToASCII(domain); err != nil {
+			t.Fatalf("%q: no mail can go to %q: %v", s, domain, err)
 		}
 		for _, form := range []string{string(key), typed, Mailbox(typed, key)} {
 			_, again, wrong := CanonicalEmail(form)

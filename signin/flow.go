@@ -178,11 +178,12 @@ func (f *Flow) look(ctx context.Context, action audit.Action, t try, refund func
 }
 
 // refuse records a refusal and returns its error. The record never holds what
-// was typed: people type passwords into the wrong field.
+// was typed: people type passwords into the wrong field. It is written even
+// when the caller is gone, or guessing without waiting would leave no trace.
 func (f *Flow) refuse(ctx context.Context, action audit.Action, t try, why *apperr.Error) error {
 	e := t.event(action)
 	e.Outcome, e.Reason = audit.Failure, why.Reason
-	if err := f.Audit.Record(ctx, e); err != nil {
+	if err := f.Audit.Record(context.WithoutCancel(ctx), e); err != nil {
 		return err
 	}
 	return why

@@ -358,3 +358,16 @@ func (m *meddling) Verify(ctx context.Context, u *models.User, secret string) (V
 	}
 	return v, err
 }
+
+func TestACallerWhoGoesAwayIsStillOnRecord(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		h.person("ada@example.com", "ada")
+		ctx, leave := context.WithCancel(h.ctx())
+		h.password = &meddling{Method: h.password, before: func() error { leave(); return nil }}
+		_, err := h.SignIn(ctx, Input{Login: "ada", Password: wrong, Client: visitor})
+		wantReason(t, err, "invalid_credentials")
+		if h.recorded(audit.SignIn, "invalid_credentials") != 1 || h.tries() != 1 {
+			t.Error("guessing without waiting leaves no trace", h.tries())
+		}
+	})
+}

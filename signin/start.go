@@ -26,11 +26,13 @@ func (f *Flow) start(ctx context.Context, in Input, t try, s slot, v Verdict) (R
 		done, err = f.write(tx, t, s, begin)
 		return err
 	})
+	if err != nil || done.gone {
+		f.throttle.giveBack(ctx, s) // the secret was right
+	}
 	if err != nil {
 		return Result{}, err
 	}
 	if done.gone {
-		f.throttle.giveBack(ctx, s) // the secret was right
 		return Result{}, f.refuse(ctx, audit.SignIn, t, ErrCredentials)
 	}
 	if v.Renew != nil {
