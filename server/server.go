@@ -105,8 +105,19 @@ func (r *Rooms) runUntil(ctx context.Context, servers []*http.Server, listeners 
 		err = errors.Join(err, s.Shutdown(stopping))
 	}
 	stopBackground()
-	work.Wait()
+	waitAtMost(stopping, &work)
 	return err
+}
+
+// waitAtMost gives background work until ctx ends. What is cut off then (a
+// mail in the middle of a slow SMTP step) is taken up by the next start.
+func waitAtMost(ctx context.Context, work *sync.WaitGroup) {
+	done := make(chan struct{})
+	go func() { work.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
 }
 
 func (r *Rooms) httpServer(h http.Handler) *http.Server {
