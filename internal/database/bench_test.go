@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -119,4 +120,87 @@ func BenchmarkRead(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkMySQL compares GORM on our connections with the bare driver and
+// prepared statements, on the server of GATEHOUSE_TEST_MYSQL.
+func BenchmarkMySQL(b *testing.B) {
+	url := testkit.MySQLURL(b)
+	db := testkit.Open(b, url, testkit.NewClock().Now)
+	ids := seedFamilies(b, db)
+	raw, err := sql.Open("mysql", strings.TrimPrefix(url, "mysql://"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer raw.Close()
+	raw.SetMaxIdleConns(32)
+	raw.SetMaxOpenConns(32)
+	get := prepare(b, raw, "SELECT * FROM refresh_families WHERE id = ? LIMIT 1")
+	set := prepare(b, raw, "UPDATE refresh_families SET generation = ? WHERE id = ?")
+	b.Run("ReadRaw", func(b *testing.B) { parallel(b, func(i int64) error { return scanAll(get, ids[i%benchFamilies]) }) })
+	b.Run("ReadGORM", func(b *testing.B) {
+		parallel(b, func(i int64) error {
+			var f models.RefreshFamily
+			return db.Read(context.Background()).Where("id = ?", ids[i%benchFamilies]).Take(&f).Error
+		})
+	})
+	b.Run("CommitRaw", func(b *testing.B) {
+		parallel(b, func(i int64) error { _, err := set.Exec(i, ids[i%benchFamilies]); return err })
+	})
+	b.Run("CommitExec", func(b *testing.B) {
+		parallel(b, func(i int64) error {
+			_, err := db.Exec(context.Background(), "UPDATE refresh_families SET generation = ? WHERE id = ?", i, ids[i%benchFamilies])
+			return err
+		})
+	})
+	b.Run("CommitWrite", func(b *testing.B) {
+		parallel(b, func(i int64) error {
+			return db.Write(context.Background(), func(tx *gorm.DB) error {
+				return tx.Model(&models.RefreshFamily{}).Where("id = ?", ids[i%benchFamilies]).Update("generation", i).Error
+			})
+		})
+	})
+}
+
+func prepare(b *testing.B, pool *sql.DB, query string) *sql.Stmt {
+	b.Helper()
+	s, err := pool.Prepare(query)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return s
+}
+
+// scanAll reads one row into bare values.
+func scanAll(s *sql.Stmt, id models.ID) error {
+	rows, err := s.Query(id.Bytes())
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	dest := make([]any, 14)
+	for i := range dest {
+		dest[i] = new(any)
+	}
+	for rows.Next() {
+		if err := rows.Scan(dest...); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// parallel runs do in 16 goroutines, numbered from 1.
+func parallel(b *testing.B, do func(i int64) error) {
+	b.Helper()
+	var n atomic.Int64
+	b.SetParallelism(8)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if err := do(n.Add(1)); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
 }

@@ -40,8 +40,12 @@ type Runner struct {
 	jobs   []Job
 }
 
-// New makes a runner. The table of leases must be there when it runs.
+// New makes a runner. The table of leases must be there when it runs; a nil log
+// is silence.
 func New(store Store, log *slog.Logger, clock func() time.Time) *Runner {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	return &Runner{store: store, log: log, clock: clock, holder: lease.NewHolder()}
 }
 
