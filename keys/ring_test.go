@@ -279,7 +279,7 @@ func TestARowThatWasTamperedWithIsNotBelieved(t *testing.T) {
 		"another name":      "UPDATE signing_keys SET kid = 'mine' WHERE alg = 'ES256'",
 		"other bytes":       "UPDATE signing_keys SET private = x'01020304' WHERE alg = 'ES256'",
 		"no bytes":          "UPDATE signing_keys SET private = x'' WHERE alg = 'ES256'",
-		"a key added":       "INSERT INTO signing_keys (kid, purpose, alg, state, public, private, created_at) VALUES ('evil', 'access', 'ES256', 'retiring', x'7b7d', x'01', 1)",
+		"a key added":       "INSERT INTO signing_keys (kid, purpose, alg, state, public, private, created_at) VALUES ('evil', 'access', 'ES256', 'next', x'7b7d', x'01', 1)",
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newGround(t, testkit.DB(t))
