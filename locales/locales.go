@@ -25,7 +25,7 @@ var Languages = []string{"en", "de"}
 
 // counts are the parameters that may choose the plural form of a sentence, in
 // the order in which they are looked for. A sentence counts one thing only.
-var counts = []string{"Count", "N", "Minutes", "Seconds", "Min", "Max"}
+var counts = []string{"Count", "N", "Minutes", "Missing", "Max"}
 
 // Bundle is the words of all languages, ready to be looked up.
 type Bundle struct {

@@ -103,20 +103,25 @@ func (f *folder) branch(n *parse.BranchNode) {
 	f.list(n.ElseList)
 }
 
-// constant is the text of an action that is one function with one literal.
+// constant is the text of an action that is lang, or t or asset with one
+// literal.
 func (f *folder) constant(p *parse.PipeNode) (string, bool) {
-	if len(p.Decl) > 0 || len(p.Cmds) != 1 || len(p.Cmds[0].Args) != 2 {
+	if len(p.Decl) > 0 || len(p.Cmds) != 1 {
 		return "", false
 	}
-	name, isName := p.Cmds[0].Args[0].(*parse.IdentifierNode)
-	arg, isText := p.Cmds[0].Args[1].(*parse.StringNode)
-	if !isName || !isText {
+	args := p.Cmds[0].Args
+	name, ok := args[0].(*parse.IdentifierNode)
+	if ok && len(args) == 1 && name.Ident == "lang" {
+		return f.lang, true
+	}
+	if !ok || len(args) != 2 {
 		return "", false
 	}
-	switch name.Ident {
-	case "t":
+	arg, ok := args[1].(*parse.StringNode)
+	switch {
+	case ok && name.Ident == "t":
 		return template.HTMLEscapeString(f.say(arg.Text)), true
-	case "asset":
+	case ok && name.Ident == "asset":
 		return f.assets.Asset(arg.Text), true
 	}
 	return "", false

@@ -3,6 +3,7 @@ package templates
 import (
 	"html/template"
 	"slices"
+	"strings"
 )
 
 // Form is what was typed into a form and what was wrong with it.
@@ -32,10 +33,10 @@ var ownField = map[string]string{
 
 // Mistake is a failure in the words of the locales, as middleware tells it.
 type Mistake struct {
-	Reason      string
-	Title, Text string
-	Fields      map[string]string
-	Throttled   bool
+	Reason    string
+	Text      string
+	Fields    map[string]string
+	Throttled bool // 429: it passes by itself
 }
 
 // NewForm puts a mistake where it belongs: beside its field, or above the
@@ -57,11 +58,21 @@ func NewForm(typed map[string]string, m Mistake) Form {
 		f.Wrong[name] = m.Text
 		return f
 	}
-	f.Alert = &Flash{Kind: Bad, Title: m.Title, Text: m.Text}
-	if m.Throttled {
-		f.Alert.Kind = Warn
-	}
+	f.Alert = alert(m)
 	return f
+}
+
+// alert sets the first sentence in bold. The rest says
+// what helps.
+func alert(m Mistake) *Flash {
+	a := &Flash{Kind: Bad, Title: m.Text}
+	if first, rest, more := strings.Cut(m.Text, ". "); more {
+		a.Title, a.Text = first+".", rest
+	}
+	if m.Throttled {
+		a.Kind = Warn
+	}
+	return a
 }
 
 // Failed reports whether the form is shown because something was wrong.

@@ -1,0 +1,196 @@
+package templates_test
+
+import (
+	"encoding/base64"
+	"strings"
+	"time"
+
+	"gatehouse/locales"
+	"gatehouse/templates"
+)
+
+// sample is a page with a view like those of a real visit.
+type sample struct {
+	name, page string
+	view       any
+}
+
+var sampleNow = time.Date(2026, 11, 23, 10, 18, 49, 0, time.UTC)
+
+const (
+	firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
+	iphone  = "Mozilla/5.0 (iPhone; CPU iPhone OS 26_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.1 Mobile/15E148 Safari/604.1"
+	chrome  = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
+	curl    = "curl/8.5.0"
+)
+
+func layout(path string) templates.Layout {
+	return templates.Layout{Path: path, Operator: "Harbour", Now: sampleNow}
+}
+
+func inside(path string, flash ...templates.Flash) templates.Layout {
+	l := layout(path)
+	l.User = &templates.Who{Name: "Mara Lindqvist", Login: "mara"}
+	l.Flash = flash
+	return l
+}
+
+// mistake is what a handler makes of an error in a language.
+func mistake(lang string, typed map[string]string, reason string, params map[string]any, fields ...string) templates.Form {
+	m := templates.Mistake{Reason: reason, Text: locales.Text(lang, "error."+reason, params), Fields: map[string]string{}}
+	m.Throttled = reason == "too_many_attempts"
+	for i := 0; i+1 < len(fields); i += 2 {
+		m.Fields[fields[i]] = locales.Text(lang, "field."+fields[i+1], map[string]any{"Missing": 6, "Max": 64})
+	}
+	return templates.NewForm(typed, m)
+}
+
+func sampleToken() string {
+	part := func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
+	return part(`{"alg":"ES256","typ":"at+jwt","kid":"k7-2026-11-9fe01b"}`) + "." +
+		part(`{"iss":"http://localhost:5000","aud":"http://localhost:5000","sub":"019aa0f1-6f0c-7c31-9c57-2b8e1d40f6a2",`+
+			`"client_id":"gatehouse","sid":"019ab1c8-0d35-7f50-a3c1-77ab53b0b1e0","jti":"019ab1c8-2f61-7bd0-8c54-0e6b43e79f13",`+
+			`"iat":1795429117,"exp":1795429717,"auth_time":1795428898,"acr":"aal1","amr":["pwd"],"scope":"account",`+
+			`"roles":["owner"],"gen":3,"cgen":0}`) + "." + base64.RawURLEncoding.EncodeToString(make([]byte, 64))
+}
+
+func gateSamples(r *templates.Renderer, lang string) []sample {
+	typed := map[string]string{"username": "mara@harbour.example", "email": "mara@", "name": "Mara Lindqvist", "password": "secret"}
+	wait := map[string]any{"At": "10:24", "Minutes": 4, "Seconds": 201}
+	signedOut := layout("/login")
+	signedOut.Flash = []templates.Flash{r.Flash(lang, templates.Good, "signed_out", nil)}
+	signedOut.Operator = ""
+	errorView := func(status int, title, reason string, view templates.ErrorView) templates.ErrorView {
+		view.Layout, view.Status, view.RequestID = layout("/missing"), status, "019ab1c8-2f61-7bd0-8c54-0e6b43e79f13"
+		view.Title, view.Text = locales.Text(lang, title, nil), locales.Text(lang, reason, wait)
+		return view
+	}
+	return []sample{
+		{"login", templates.PageLogin, templates.LoginView{Layout: layout("/login")}},
+		{"login-out", templates.PageLogin, templates.LoginView{Layout: signedOut, ReturnTo: "/account/tokens"}},
+		{"login-refused", templates.PageLogin, templates.LoginView{Layout: layout("/login"), Form: mistake(lang, typed, "invalid_credentials", nil)}},
+		{"login-throttled", templates.PageLogin, templates.LoginView{Layout: layout("/login"), Form: mistake(lang, typed, "too_many_attempts", wait)}},
+		{"register", templates.PageRegister, templates.RegisterView{Layout: layout("/register"), MinLength: 8}},
+		{"register-wrong", templates.PageRegister, templates.RegisterView{
+			Layout: layout("/register"), MinLength: 8,
+			Form: mistake(lang, typed, "validation_failed", nil, "email", "not_an_address", "password", "common"),
+		}},
+		{"verify", templates.PageVerify, templates.VerifyView{Layout: layout("/verify"), Email: "mara@harbour.example", CodeTTL: 10 * time.Minute}},
+		{"verify-wrong", templates.PageVerify, templates.VerifyView{
+			Layout: layout("/verify"), Email: "mara@harbour.example", Form: mistake(lang, nil, "code_wrong", nil),
+		}},
+		{"verify-link", templates.PageVerify, templates.VerifyView{Layout: layout("/verify"), Email: "mara@harbour.example", Token: "gh_vf_abc"}},
+		{"verify-elsewhere", templates.PageVerify, templates.VerifyView{
+			Layout: layout("/verify"), Email: "mara@harbour.example", Token: "gh_vf_abc", AskPassword: true,
+		}},
+		{"verify-taken", templates.PageVerify, templates.VerifyView{
+			Layout: layout("/verify"), Email: "mara@harbour.example", Token: "gh_vf_abc", AskPassword: true, AskUsername: true,
+			Form: mistake(lang, map[string]string{"username": "mara"}, "username_taken", nil, "username", "taken"),
+		}},
+		{"setup", templates.PageSetup, templates.SetupView{Layout: layout("/setup"), Token: "gh_su_abc", MinLength: 8}},
+		{"reset", templates.PageReset, templates.ResetView{
+			Layout: layout("/reset"), Token: "gh_rs_abc", Login: "mara", MinLength: 8,
+			Form: mistake(lang, nil, "validation_failed", nil, "new_password", "too_short"),
+		}},
+		{"reauth", templates.PageReauth, templates.ReauthView{Layout: inside("/account/reauth"), Login: "mara", ReturnTo: "/account/tokens"}},
+		{"public", templates.PagePublic, templates.PublicView{Layout: layout("/public"), DevInbox: true}},
+		{"public-in", templates.PagePublic, templates.PublicView{Layout: inside("/public")}},
+		{"error-404", templates.PageError, errorView(404, "error.status.404.title", "error.not_found", templates.ErrorView{})},
+		{"error-429", templates.PageError, errorView(429, "error.status.429.title", "error.too_many_attempts", templates.ErrorView{RetryAfter: 4 * time.Minute})},
+		{"error-503", templates.PageError, errorView(503, "error.busy.title", "error.busy", templates.ErrorView{RetryAfter: 5 * time.Second, Retry: "/login"})},
+	}
+}
+
+func houseSamples(r *templates.Renderer, lang string) []sample {
+	ended := r.Flash(lang, templates.Good, "session_ended", map[string]string{"Device": templates.Device(chrome).In(lang)})
+	changed := r.Flash(lang, templates.Good, "password_changed", map[string]string{"Count": "3"})
+	current := templates.SessionRow{ID: "1", UserAgent: firefox, Methods: []string{"pwd"}, Since: sampleNow.Add(-31 * time.Second), IP: "198.51.100.24"}
+	others := []templates.SessionRow{
+		{ID: "2", UserAgent: iphone, Methods: []string{"hwk"}, Since: sampleNow.AddDate(0, 0, -21), LastSeen: sampleNow.Add(-9 * time.Minute), IP: "198.51.100.24"},
+		{ID: "3", UserAgent: chrome, Methods: []string{"pwd", "otp"}, Since: sampleNow.AddDate(0, 0, -11), LastSeen: sampleNow.Add(-17 * time.Hour), IP: "2001:db8:85a3::8a2e:370:7334"},
+		{ID: "4", UserAgent: curl, Methods: []string{"pwd"}, Since: sampleNow.AddDate(-1, 0, -3), LastSeen: sampleNow.AddDate(0, 0, -3)},
+	}
+	sessions := templates.SessionsView{Layout: inside("/account/sessions", ended), Current: current, Others: others, IdleTTL: 24 * time.Hour, AbsoluteTTL: 720 * time.Hour}
+	alone := sessions
+	alone.Others, alone.Flash = nil, nil
+	token, err := templates.NewTokenView(inside("/account/tokens"), sampleToken(), "http://localhost:5000")
+	if err != nil {
+		panic(err)
+	}
+	old := token
+	old.Now = sampleNow.Add(time.Hour)
+	security := templates.SecurityView{Layout: inside("/account/security", changed), Login: "mara", PasswordChangedAt: sampleNow.AddDate(0, -4, -9), MinLength: 8}
+	wrong := security
+	wrong.Form = mistake(lang, nil, "validation_failed", nil, "current_password", "wrong", "new_password", "same_as_name")
+	wrong.Flash = nil
+	return []sample{
+		{"account", templates.PageAccount, templates.AccountView{
+			Layout: inside("/account", r.Flash(lang, templates.Neutral, "signed_in", nil)), Name: "Mara Lindqvist", Username: "mara", Email: "mara@harbour.example",
+			Methods: []string{"pwd"}, PasswordChangedAt: sampleNow.AddDate(0, -4, -9), Sessions: 4,
+			LastSignIn: &templates.SignInRow{At: sampleNow.Add(-13 * time.Hour), UserAgent: iphone, IP: "198.51.100.24"},
+		}},
+		{"profile", templates.PageProfile, templates.ProfileView{
+			Layout: inside("/account/profile"), Email: "mara@harbour.example", Verified: true,
+			Form: mistake(lang, map[string]string{"name": "Mara Lindqvist", "username": "mara@home"}, "validation_failed", nil, "username", "at_sign"),
+		}},
+		{"security", templates.PageSecurity, security},
+		{"security-wrong", templates.PageSecurity, wrong},
+		{"sessions", templates.PageSessions, sessions},
+		{"sessions-alone", templates.PageSessions, alone},
+		{"tokens", templates.PageTokens, templates.TokensView{Layout: inside("/account/tokens"), TTL: 10 * time.Minute}},
+		{"token", templates.PageToken, token},
+		{"token-ended", templates.PageToken, old},
+		{"inbox", templates.PageInbox, sampleInbox()},
+		{"inbox-empty", templates.PageInbox, templates.InboxView{Layout: layout("/dev/inbox")}},
+		{"docs", templates.PageDocs, sampleDocs("")},
+		{"docs-group", templates.PageDocs, sampleDocs("signing-in")},
+	}
+}
+
+func sampleInbox() templates.InboxView {
+	return templates.InboxView{Layout: layout("/dev/inbox"), Messages: []templates.InboxMessage{
+		{
+			To: "mara@harbour.example", Subject: "418 207 is your Gatehouse code", Purpose: "verify_email", Code: "418207",
+			Text: "Enter it on the page you have open.\nIt works for 10 minutes.", HTML: "<!doctype html>\n<p>Enter it & go.</p>" + strings.Repeat("<td>", 60),
+			Links: []string{"http://localhost:5000/verify?token=gh_vf_9Xc2aW8LmPq0dTz4rYb7KfNs3uVh6JgE"}, At: sampleNow,
+		},
+		{
+			To: "tomasz@harbour.example", Subject: "Somebody tried to register with your address", Purpose: "already_registered",
+			Text: "You already have an account. If it was you, sign in or reset your password. If not, there’s nothing to do.", At: sampleNow.Add(-time.Hour),
+		},
+	}}
+}
+
+func sampleDocs(group string) templates.DocsView {
+	signIn := templates.DocsOperation{
+		ID: "login", Method: "POST", Path: "/api/v1/login", Summary: "Sign in with a name and a password",
+		Description: "Takes a username or an address. Answers a token pair, or what is still to be shown.",
+		BodyType:    "application/json",
+		Body: []templates.DocsField{
+			{Name: "username", Type: "string", Required: true, Description: "Username or e-mail address."},
+			{Name: "password", Type: "string", Required: true},
+		},
+		Answers: []templates.DocsAnswer{
+			{Status: "200", Description: "Signed in.", Fields: []templates.DocsField{
+				{Name: "access_token", Type: "string", Description: "A JWT (RFC 9068)."}, {Name: "expires_in", Type: "integer", Description: "Seconds."},
+			}},
+			{Status: "401", Description: "Name and password do not match."},
+		},
+	}
+	end := templates.DocsOperation{
+		ID: "endSession", Method: "DELETE", Path: "/api/v1/me/sessions/{id}", Summary: "End one session", Bearer: true,
+		Parameters: []templates.DocsField{{Name: "id", Type: "string (uuid)", In: "path", Required: true}},
+		Answers:    []templates.DocsAnswer{{Status: "204", Description: "Ended."}},
+	}
+	return templates.DocsView{
+		Layout: layout("/docs"), Title: "Gatehouse", Version: "1.0.0", Description: "Sign-in and tokens for the apps of one team.", Group: group,
+		Groups: []templates.DocsGroup{
+			{Slug: "signing-in", Name: "Signing in", Description: "From a password to tokens.", Operations: []templates.DocsOperation{signIn, end}},
+			{Slug: "me", Name: "Yourself", Operations: []templates.DocsOperation{end}},
+		},
+	}
+}
+
+func samples(r *templates.Renderer, lang string) []sample {
+	return append(gateSamples(r, lang), houseSamples(r, lang)...)
+}
