@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"database/sql"
 	"time"
 
 	"gorm.io/gorm"
@@ -12,12 +13,12 @@ import (
 // sessionRow is a session joined with the admission of its user: one row, one
 // statement, so that session, roles and epochs are of the same moment.
 type sessionRow struct {
-	models.Session `gorm:"embedded"`
-	AdmittedID     models.ID
-	Enabled        bool
-	Roles          models.Words
-	TokenEpoch     int64
-	CurrentEpoch   int64
+	models.Session
+	AdmittedID   models.ID
+	Enabled      bool
+	Roles        models.Words
+	TokenEpoch   int64
+	CurrentEpoch int64
 }
 
 const sessionColumns = `s.id, s.cookie_hash, s.user_id, s.client_id, s.session_epoch, s.auth_time, s.acr, s.amr,
@@ -28,17 +29,36 @@ const findSessionSQL = `SELECT ` + sessionColumns + `, s.data,
  FROM sessions s LEFT JOIN admissions a ON a.subject = s.user_id WHERE `
 
 // findSession reads one session by a unique column; nil is none. The condition
-// is a constant of this room, the value always a parameter.
+// is a constant of this room, the value always a parameter. It is read on every
+// signed-in page, so the columns are scanned one by one: GORM's reflection
+// would cost as much again as the query.
 func findSession(db *gorm.DB, condition string, value any) (*sessionRow, error) {
-	var row sessionRow
-	found := db.Raw(findSessionSQL+condition, value).Scan(&row)
-	if found.Error != nil {
-		return nil, database.Unavailable(found.Error)
+	rows, err := db.Raw(findSessionSQL+condition, value).Rows()
+	if err != nil {
+		return nil, database.Unavailable(err)
 	}
-	if found.RowsAffected == 0 {
-		return nil, nil
+	defer rows.Close()
+	if !rows.Next() {
+		return nil, database.Unavailable(rows.Err())
 	}
-	return &row, nil
+	row, err := scanSession(rows)
+	if err != nil {
+		return nil, database.Unavailable(err)
+	}
+	return row, nil
+}
+
+func scanSession(rows *sql.Rows) (*sessionRow, error) {
+	var r sessionRow
+	var enabled, tokenEpoch, currentEpoch sql.NullInt64 // NULL when the user is gone
+	var roles sql.NullString
+	err := rows.Scan(
+		&r.ID, &r.CookieHash, &r.UserID, &r.ClientID, &r.SessionEpoch, &r.AuthTime, &r.ACR, &r.AMR,
+		&r.IP, &r.UserAgent, &r.CreatedAt, &r.LastSeenAt, &r.IdleUntil, &r.AbsoluteUntil, &r.EndedAt, &r.EndedWhy,
+		&r.Data, &r.AdmittedID, &enabled, &roles, &tokenEpoch, &currentEpoch)
+	r.Enabled, r.Roles = enabled.Int64 == 1, models.Words(roles.String)
+	r.TokenEpoch, r.CurrentEpoch = tokenEpoch.Int64, currentEpoch.Int64
+	return &r, err
 }
 
 // live reports whether the session may be used now: not ended, not past its
