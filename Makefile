@@ -30,12 +30,12 @@ check:
 	cd bench && $(GO) vet ./...
 
 test: tools
-	@eval "$$(bash internal/testkit/mariadb.sh start)"; \
-	trap 'bash internal/testkit/mariadb.sh stop "$$MARIADB_DIR"' EXIT; \
+	@set -- $$(sh internal/testkit/mariadb.sh start); \
+	trap "sh internal/testkit/mariadb.sh stop '$$1'" EXIT; export GATEHOUSE_TEST_MYSQL=$$2; \
 	$(GO) test -race -timeout 20m ./... && \
 	cd e2e && $(GO) test -timeout 10m ./...
 
 bench: tools
-	@eval "$$(bash internal/testkit/mariadb.sh start)"; \
-	trap 'bash internal/testkit/mariadb.sh stop "$$MARIADB_DIR"' EXIT; \
+	@set -- $$(sh internal/testkit/mariadb.sh start); \
+	trap "sh internal/testkit/mariadb.sh stop '$$1'" EXIT; export GATEHOUSE_TEST_MYSQL=$$2; \
 	cd bench && $(GO) run .
