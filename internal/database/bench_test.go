@@ -204,3 +204,20 @@ func parallel(b *testing.B, do func(i int64) error) {
 		}
 	})
 }
+
+// BenchmarkWarmStart opens a migrated file, finds it current and reads.
+func BenchmarkWarmStart(b *testing.B) {
+	url := testkit.SQLiteURL(b)
+	for b.Loop() {
+		db, err := database.Open(b.Context(), database.Options{URL: url, Clock: testkit.NewClock().Now})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := db.Migrate(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -361,3 +361,14 @@ func TestUnavailableLeavesOtherErrorsAlone(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 }
+
+func TestRowsScanIntoMaps(t *testing.T) {
+	testkit.EachDB(t, func(t *testing.T, db *database.DB) {
+		addCounter(t, db, 1)
+		got := map[string]any{}
+		err := db.Read(t.Context()).Table("throttle_counters").Select("tries").Where("bucket = ?", bucket(1)).Take(&got).Error
+		if v, ok := got["tries"].(int64); err != nil || !ok || v != 0 {
+			t.Fatalf("got %#v and %v", got, err)
+		}
+	})
+}

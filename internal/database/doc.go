@@ -15,5 +15,13 @@
 //     into one transaction, a savepoint each, and answers after the commit.
 //   - mysql.go and mysql_write.go are the other dialect: settings that are ours,
 //     and transactions that are retried after a deadlock.
-//   - migrate.go runs the plain-SQL migrations, on MySQL under a lease row.
+//   - migrate.go runs the plain-SQL migrations under a lease row.
+//
+// A function given to Write must be short and must not call Write or Exec
+// itself: on SQLite it holds the one writing connection. It may run twice.
+//
+// Two habits of GORM that cost an afternoon each: in raw SQL, a "?" right after
+// an opening parenthesis takes []byte for a list of numbers (write "( ?" or
+// name another column first), and a condition made of a struct or a map drops
+// its zero values (always write Where("column = ?", value)).
 package database

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync/atomic"
+	"time"
 
 	"gorm.io/gorm"
 )
@@ -15,6 +16,9 @@ import (
 const (
 	// maxGroup callers share one commit at most, so that none waits for long.
 	maxGroup = 256
+	// tooLong is when a group that does not end is worth a line in the log: a
+	// function in it is slow, or waits for a Write of its own, which can't come.
+	tooLong = 5 * time.Second
 )
 
 var (
@@ -55,6 +59,7 @@ type writer struct {
 	conn  *sql.Conn
 	state *conn
 	group []*call
+	watch *time.Timer
 }
 
 func newWriter(pool *sql.DB, log *slog.Logger) *writer {
@@ -62,6 +67,10 @@ func newWriter(pool *sql.DB, log *slog.Logger) *writer {
 		pool: pool, log: log, queue: make(chan *call, maxGroup),
 		stop: make(chan struct{}), ended: make(chan struct{}),
 	}
+	w.watch = time.AfterFunc(tooLong, func() {
+		log.Error("a write function holds the database: it must be short, and must not call Write or Exec itself")
+	})
+	w.watch.Stop()
 	go w.loop()
 	return w
 }
@@ -170,6 +179,8 @@ func (w *writer) serve(c *call) {
 		w.refuse(err)
 		return
 	}
+	w.watch.Reset(tooLong)
+	defer w.watch.Stop()
 	for ; c != nil && w.state.doomed == nil; c = w.next() {
 		if !c.state.CompareAndSwap(callWaiting, callStarted) {
 			continue
@@ -241,77 +252,6 @@ func (w *writer) guarded(c *call) (err error) {
 	return err
 }
 
-// turn is what a caller's function runs on: the connection, while the caller
-// still wants the answer. The statements themselves never carry a context that
-// can end, because SQLite undoes the whole transaction, and with it the work of
-// others, when it interrupts a statement that writes.
-type turn struct {
-	conn *sql.Conn
-	ctx  context.Context
-}
-
-var errNoPrepare = errors.New("database: statements are prepared by the connection")
-
-// PrepareContext implements gorm.ConnPool.
-func (t *turn) PrepareContext(context.Context, string) (*sql.Stmt, error) {
-	return nil, errNoPrepare
-}
-
-// ExecContext implements gorm.ConnPool.
-func (t *turn) ExecContext(_ context.Context, query string, args ...any) (sql.Result, error) {
-	if err := t.ctx.Err(); err != nil {
-		return nil, err
-	}
-	return t.conn.ExecContext(context.Background(), query, args...)
-}
-
-// QueryContext implements gorm.ConnPool.
-func (t *turn) QueryContext(_ context.Context, query string, args ...any) (*sql.Rows, error) {
-	if err := t.ctx.Err(); err != nil {
-		return nil, err
-	}
-	return t.conn.QueryContext(context.Background(), query, args...)
-}
-
-// QueryRowContext implements gorm.ConnPool.
-func (t *turn) QueryRowContext(_ context.Context, query string, args ...any) *sql.Row {
-	return t.conn.QueryRowContext(context.Background(), query, args...)
-}
-
-// begin opens the connection if need be and starts a transaction.
-func (w *writer) begin() error {
-	w.group = w.group[:0]
-	if w.conn == nil {
-		if err := w.connect(); err != nil {
-			return err
-		}
-	}
-	w.state.doomed = nil
-	return w.control("BEGIN IMMEDIATE")
-}
-
-// connect takes the connection from its pool, which opens the file.
-func (w *writer) connect() error {
-	c, err := w.pool.Conn(context.Background())
-	if err != nil {
-		return err
-	}
-	w.conn = c
-	return c.Raw(func(raw any) error {
-		w.state = raw.(*conn)
-		return nil
-	})
-}
-
-// control runs one of the statements of the writer itself.
-func (w *writer) control(query string) error {
-	_, err := w.conn.ExecContext(context.Background(), query)
-	if err != nil && w.state.doomed == nil {
-		w.state.doomed = err
-	}
-	return err
-}
-
 // commit makes the work of the group durable and answers.
 func (w *writer) commit() {
 	if err := w.finish(); err != nil {
@@ -352,19 +292,4 @@ func (w *writer) answer() {
 		w.group[i] = nil
 	}
 	w.group = w.group[:0]
-}
-
-// disconnectIfBroken drops a connection that met a fault of the storage. The
-// next group opens the file again, and works again as soon as the storage does.
-func (w *writer) disconnectIfBroken() {
-	if w.state != nil && w.state.broken {
-		w.disconnect()
-	}
-}
-
-func (w *writer) disconnect() {
-	if w.conn != nil {
-		_ = w.conn.Close()
-	}
-	w.conn, w.state = nil, nil
 }
