@@ -102,7 +102,7 @@ var table = []Route{
 	{get, "/readyz", Public, nil, (*app).readyz},
 	{get, "/.well-known/jwks.json", Public, nil, (*app).jwks},
 	{get, "/.well-known/openid-configuration", Public, nil, (*app).discovery},
-	{get, "/.well-known/change-password", Asset, nil, (*app).changePassword},
+	{get, "/.well-known/change-password", Page, nil, (*app).changePassword},
 	{get, "/openapi.json", Lean, nil, (*app).openAPI},
 	{get, "/static/*file", Asset, nil, (*app).static},
 	{get, "/favicon.ico", Asset, nil, (*app).favicon},

@@ -93,7 +93,7 @@ func formOf(p middleware.Problem, pairs ...string) templates.Form {
 		return templates.NewForm(typed, templates.Mistake{})
 	}
 	return templates.NewForm(typed, templates.Mistake{
-		Reason: p.Reason, Title: p.Title, Text: p.Text, Fields: p.Fields, Throttled: p.Code == "too_many_attempts",
+		Reason: p.Reason, Text: p.Text, Fields: p.Fields, Throttled: p.Code == "too_many_attempts",
 	})
 }
 
@@ -103,7 +103,11 @@ func (a *app) errorPage(c *gin.Context, p middleware.Problem) ([]byte, error) {
 		Layout: a.bareLayout(c), Status: p.Status, Reason: p.Reason, Title: p.Title, Text: p.Text,
 		RequestID: p.RequestID, RetryAfter: p.Wait,
 	}
-	if c.Request.Method == get {
+	if middleware.Session(c).SignedIn() {
+		view.User = &templates.Who{} // for the way back; a name would cost a read that may fail too
+	}
+	// Only what passes by itself is worth another try.
+	if c.Request.Method == get && p.Status >= 429 {
 		view.Retry = middleware.LocalPath(c.Request.URL.RequestURI(), "")
 	}
 	return a.Pages.Page(templates.PageError, a.web.Lang(c), view)

@@ -103,9 +103,10 @@ func (s *Set) Public() []gin.HandlerFunc {
 	return []gin.HandlerFunc{s.edge(asJSON), s.answer, s.recover, s.apiHeaders()}
 }
 
-// Asset is the chain of files that are the same for everybody.
+// Asset is the chain of files that are the same for everybody. No person reads
+// what is said about a missing one, and a page there would lack its style.
 func (s *Set) Asset() []gin.HandlerFunc {
-	return []gin.HandlerFunc{s.edge(asPage), s.answer, s.recover, s.knownHost(serveAlias), s.apiHeaders()}
+	return []gin.HandlerFunc{s.edge(asJSON), s.answer, s.recover, s.knownHost(serveAlias), s.apiHeaders()}
 }
 
 // Unmatched is the chain behind which no route was found. It answers JSON
