@@ -1,5 +1,3 @@
-// Package ginverify is the Gin twin of the middleware in verify: the same
-// checks, the same answers.
 package ginverify
 
 import (
