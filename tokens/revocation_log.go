@@ -57,8 +57,9 @@ type Log struct {
 	following sync.Mutex
 	node      node
 	logID     models.ID
-	cursor    int64  // the newest batch that was applied; 0 is none
+	cursor    int64  // the newest batch that was applied; 0 is none, or reading from the start
 	head      []byte // its hash
+	peak      peak
 	floor     int64  // batches below are trimmed
 	marks     []mark // what was the newest batch when, for trimming
 
@@ -67,6 +68,13 @@ type Log struct {
 	own    map[models.ID]bool // committed here, not known to be sealed
 	seen   map[models.ID]int  // in how many polls in a row
 	status status
+}
+
+// peak is the newest batch that this process ever applied. The log must never
+// be shorter than that again, nor have another batch of that number.
+type peak struct {
+	seq  int64
+	hash []byte
 }
 
 // status is what Ready judges.

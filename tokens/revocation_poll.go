@@ -69,6 +69,9 @@ func takeSteps(ctx context.Context, c *gorm.DB, v *view, steps []pollStep) error
 
 // polled publishes how fresh the view is now.
 func (l *Log) polled(v view, err error) error {
+	if err == nil && l.cursor < l.peak.seq {
+		err = errBehind
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := &l.status
@@ -188,6 +191,12 @@ func (l *Log) applyBatch(b *models.RevocationBatch, v *view) error {
 	}
 	l.mu.Unlock()
 	l.cursor, l.head = b.Seq, hashBatch(l.logID, b)
+	switch {
+	case b.Seq > l.peak.seq:
+		l.peak = peak{b.Seq, l.head}
+	case b.Seq == l.peak.seq && !equalHash(l.head, l.peak.hash):
+		return errForked
+	}
 	return nil
 }
 
