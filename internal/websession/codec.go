@@ -75,7 +75,9 @@ func decode(data []byte, into map[any]any) {
 		return
 	}
 	for name, text := range in.Texts {
-		into[name] = text
+		if name != flashKey { // gorilla would panic on a text in that place
+			into[name] = text
+		}
 	}
 	if len(in.Flashes) > 0 {
 		flashes := make([]any, len(in.Flashes))
