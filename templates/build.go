@@ -47,7 +47,7 @@ func readTrees(tree fs.FS) (map[string]*parse.Tree, error) {
 }
 
 // builtins are the functions of the template language that our pages use.
-var builtins = []string{"and", "eq", "gt", "index", "len", "lt", "ne", "not", "or", "printf"}
+var builtins = []string{"and", "eq", "gt", "index", "len", "lt", "ne", "not", "or", "print"}
 
 // build makes the templates of one language.
 func build(trees map[string]*parse.Tree, lang string, words *locales.Bundle, assets *static.Assets) (*template.Template, error) {

@@ -44,12 +44,14 @@ type Mistake struct {
 func NewForm(typed map[string]string, m Mistake) Form {
 	f := Form{Typed: map[string]string{}, Wrong: map[string]string{}}
 	for name, value := range typed {
-		if !slices.Contains(secretFields, name) {
+		if value != "" && !slices.Contains(secretFields, name) {
 			f.Typed[name] = value
 		}
 	}
 	for name, sentence := range m.Fields {
-		f.Wrong[name] = sentence
+		if slices.Contains(fieldOrder, name) {
+			f.Wrong[name] = sentence
+		}
 	}
 	if len(f.Wrong) > 0 || m.Reason == "" {
 		return f

@@ -103,10 +103,9 @@ func (s speaker) methods(amr []string) string {
 	return s.words.Text(s.lang, "list.and", map[string]any{"First": strings.Join(named[:last], ", "), "Last": named[last]})
 }
 
-// meaning is what a claim or an algorithm stands for, "" for a strange one.
-func (s speaker) meaning(kind, name string) string {
-	return s.words.Text(s.lang, kind+"."+name, nil)
-}
+// meaning is what a claim, an algorithm or a purpose stands for, "" for a
+// strange one.
+func (s speaker) meaning(key string) string { return s.words.Text(s.lang, key, nil) }
 
 // language is one of the switch in the footer.
 type language struct{ Code, Name string }

@@ -23,12 +23,13 @@ type Renderer struct {
 	words     *locales.Bundle
 	languages map[string]*template.Template
 	buffers   sync.Pool
+	kept      kept
 }
 
 // New reads all pages. It panics on a page that cannot be read and on a key
 // or a file that does not exist: programmer errors, which tests find.
 func New() *Renderer {
-	r := &Renderer{words: locales.Default(), languages: map[string]*template.Template{}}
+	r := &Renderer{words: locales.Default(), languages: map[string]*template.Template{}, kept: kept{pages: map[keptKey][]byte{}}}
 	r.buffers.New = func() any { return new(bytes.Buffer) }
 	trees, err := readTrees(files)
 	if err != nil {
@@ -47,16 +48,31 @@ func New() *Renderer {
 // Render draws a page: nothing is written when that fails. On an HTTP answer
 // it sets Content-Length, and Content-Type unless that is set already.
 func (r *Renderer) Render(w io.Writer, page, lang string, view any) error {
+	if v, ok := view.(keepable); ok {
+		if key, ok := v.key(); ok {
+			key.page, key.lang = page, lang
+			return r.renderKept(w, key, view)
+		}
+	}
 	b := r.buffers.Get().(*bytes.Buffer)
 	defer r.release(b)
 	if err := r.draw(b, page, lang, view); err != nil {
 		return err
 	}
-	if rw, ok := w.(http.ResponseWriter); ok {
-		setHeaders(rw.Header(), b.Len())
+	return send(w, b.Bytes())
+}
+
+// renderKept draws a page that is the same for everybody, the first time.
+func (r *Renderer) renderKept(w io.Writer, key keptKey, view any) error {
+	body := r.kept.get(key)
+	if body == nil {
+		var err error
+		if body, err = r.Page(key.page, key.lang, view); err != nil {
+			return err
+		}
+		r.kept.put(key, body)
 	}
-	_, err := w.Write(b.Bytes())
-	return err
+	return send(w, body)
 }
 
 // Page is Render into bytes of the caller's own.
@@ -81,11 +97,11 @@ func (r *Renderer) draw(b *bytes.Buffer, page, lang string, view any) error {
 	return nil
 }
 
-// maxKept is the largest buffer that is kept for the next page.
-const maxKept = 64 << 10
+// maxBuffer is the largest buffer that is used for another page.
+const maxBuffer = 64 << 10
 
 func (r *Renderer) release(b *bytes.Buffer) {
-	if b.Cap() <= maxKept {
+	if b.Cap() <= maxBuffer {
 		b.Reset()
 		r.buffers.Put(b)
 	}
@@ -93,12 +109,18 @@ func (r *Renderer) release(b *bytes.Buffer) {
 
 var htmlType = []string{"text/html; charset=utf-8"}
 
-func setHeaders(h http.Header, length int) {
-	if _, set := h["Content-Type"]; !set {
-		h["Content-Type"] = htmlType
+// send writes a page. Without a Content-Length one of more than 2 KB would go
+// out in chunks.
+func send(w io.Writer, body []byte) error {
+	if rw, ok := w.(http.ResponseWriter); ok {
+		h := rw.Header()
+		if _, set := h["Content-Type"]; !set {
+			h["Content-Type"] = htmlType
+		}
+		h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	}
-	// Without it a page of more than 2 KB would go out in chunks.
-	h.Set("Content-Length", strconv.Itoa(length))
+	_, err := w.Write(body)
+	return err
 }
 
 // Words is the sentence of a key of the locales; "" when there is none.

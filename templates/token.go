@@ -125,14 +125,17 @@ func (v TokenView) Seconds() int { return int(max(0, v.ExpiresAt.Sub(v.Now)) / t
 // claimRow is a claim with what the partial needs to explain it.
 type claimRow struct {
 	Claim
-	Kind string
-	Now  time.Time
+	Key string // of what it means
+	Now time.Time
 }
 
 func (v TokenView) rows(kind string, claims []Claim) []claimRow {
 	list := make([]claimRow, len(claims))
 	for i, c := range claims {
-		list[i] = claimRow{c, kind, v.Now}
+		list[i] = claimRow{c, kind + "." + c.Name, v.Now}
+		if c.Name == "alg" {
+			list[i].Key = "alg." + c.Value
+		}
 	}
 	return list
 }
