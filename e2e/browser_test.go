@@ -12,10 +12,12 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 //go:embed testdata/axe/axe.min.js
@@ -135,9 +137,10 @@ func (b *browser) submit(action string, typed fields) {
 	form := fmt.Sprintf("form[action=%q]", action)
 	for id, value := range typed {
 		sel := form + " [name=" + id + "]:not([readonly])"
-		b.do(chromedp.SetValue(sel, "", chromedp.ByQuery), chromedp.SendKeys(sel, value, chromedp.ByQuery))
+		b.do(chromedp.Focus(sel, chromedp.ByQuery),
+			chromedp.KeyEvent("a", chromedp.KeyModifiers(input.ModifierCtrl)), chromedp.KeyEvent(kb.Delete), chromedp.KeyEvent(value))
 	}
-	b.press(form + " button[type=submit]")
+	b.press(form + " button:not([type=button])")
 }
 
 // press clicks and waits until another document has loaded.
