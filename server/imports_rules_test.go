@@ -36,8 +36,8 @@ var doors = map[string][]string{
 		"internal/apperr", "internal/secrets", "internal/websession", "verify"}, rooms...),
 	"server":           {"*"},
 	"verify/ginverify": {"verify"},
-	"cli": append([]string{"config", "server", "internal/database", "internal/apperr", "internal/secrets",
-		"internal/passwords"}, rooms...),
+	"cli": append([]string{"config", "server", "models", "locales", "internal/database", "internal/apperr",
+		"internal/secrets", "internal/passwords"}, rooms...),
 }
 
 // rooms decide what the product does.
