@@ -46,6 +46,7 @@ type Options struct {
 	SignupPerNetwork  ratelimit.Rule
 	LoginPerNetwork   ratelimit.Rule
 	Parts             []handlers.Part
+	Quiet             bool // logs as a busy server does: failures only
 }
 
 // Server is a running server without a socket.
@@ -115,7 +116,11 @@ func (s *Server) must(err error) {
 
 func (s *Server) build() {
 	t, o, now := s.T, s.Options, s.Clock.Now
-	ctx, box, log := t.Context(), testkit.Box(t), slog.New(slog.NewTextHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	level := slog.LevelDebug
+	if o.Quiet {
+		level = slog.LevelWarn
+	}
+	ctx, box, log := t.Context(), testkit.Box(t), slog.New(slog.NewTextHandler(s.Log, &slog.HandlerOptions{Level: level}))
 	record := audit.New(s.DB, now)
 	var err error
 	s.Keys, err = keys.Open(ctx, keys.Options{DB: s.DB, Box: box, Audit: record, Clock: now, Alg: "ES256"})
