@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"gatehouse/accounts"
-	"gatehouse/internal/metrics"
 	"gatehouse/keys"
 	"gatehouse/mail"
+	"gatehouse/middleware"
 	"gatehouse/signin"
 	"gatehouse/templates"
 	"gatehouse/tokens"
@@ -54,7 +54,7 @@ type Deps struct {
 	Mail     *mail.Mailer
 	Verifier *verify.Verifier
 	Pages    *templates.Renderer
-	Metrics  *metrics.Metrics
+	Metrics  *middleware.Metrics
 	Log      *slog.Logger
 	Clock    func() time.Time
 	Parts    []Part

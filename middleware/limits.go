@@ -10,10 +10,10 @@ import (
 	"gatehouse/internal/apperr"
 )
 
-// Sizes of bodies and the time for a request (rule 24).
+// The size of a body and the time for a request (rule 24). Nothing that is
+// sent today is longer than a few lines, so that one limit is enough.
 const (
-	AuthBody  = 64 << 10
-	OtherBody = 1 << 20
+	AuthBody = 64 << 10
 	// requestTime bounds what a request may cost; it reaches every SQL
 	// statement through the context.
 	requestTime = 30 * time.Second

@@ -15,6 +15,10 @@ import (
 	"gatehouse/verify"
 )
 
+// Metrics is the collectors that requests are counted in. The name is here for
+// handlers, which hand them on and count nothing themselves.
+type Metrics = metrics.Metrics
+
 // Deps is what the middleware works with.
 type Deps struct {
 	// AppURL is the one address of the server (rule 7).
@@ -28,7 +32,7 @@ type Deps struct {
 	Languages []string
 	Clock     func() time.Time
 	Log       *slog.Logger
-	Metrics   *metrics.Metrics
+	Metrics   *Metrics
 	Verifier  *verify.Verifier
 	Sessions  *websession.Store
 	// Words gives the sentence of a locale key, "" when there is none.
