@@ -30,6 +30,7 @@ func (r *Rooms) Handler() (http.Handler, error) {
 		Config: handlers.Config{
 			AppURL: c.AppURL, SigningAlg: c.SigningAlg, TrustedProxies: c.TrustedProxies, DevInbox: r.devInbox(),
 			SignupClosed: c.Signup != "open", SessionMaxAge: c.SessionAbsoluteTTL, PasswordMinLength: c.PasswordMinLength,
+			Operator: c.AppName, SessionIdleTTL: c.SessionIdleTTL, AccessTokenTTL: c.AccessTokenTTL,
 		},
 	})
 	return engine, err
