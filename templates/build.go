@@ -33,17 +33,27 @@ func readTrees(tree fs.FS) (map[string]*parse.Tree, error) {
 		if err != nil {
 			return nil, err
 		}
-		found, err := parse.Parse(strings.TrimSuffix(path.Base(name), ".html"), string(source), "", "", known)
+		found, err := parse.Parse(rootName(name), string(source), "", "", known)
 		if err != nil {
 			return nil, fmt.Errorf("templates: %s: %w", name, err)
 		}
 		for id, t := range found {
-			if trees[id] = t; path.Dir(name) != "pages" && parse.IsEmptyTree(t.Root) {
-				delete(trees, id) // the file around its definitions
+			if trees[id] != nil {
+				return nil, fmt.Errorf("templates: %s defines %q a second time", name, id)
 			}
+			trees[id] = t
 		}
 	}
 	return trees, nil
+}
+
+// rootName is what a file is called outside its definitions: a page has the
+// name of the file; nothing calls what is around the partials.
+func rootName(file string) string {
+	if dir, base := path.Split(file); dir == "pages/" {
+		return strings.TrimSuffix(base, ".html")
+	}
+	return file
 }
 
 // builtins are the functions of the template language that our pages use.
