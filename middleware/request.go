@@ -2,7 +2,6 @@ package middleware
 
 import (
 	"net/http"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -29,7 +28,6 @@ type request struct {
 	form      form
 	id        string
 	lang      string
-	ip        netip.Addr
 	principal *verify.Principal
 }
 

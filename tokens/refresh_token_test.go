@@ -25,7 +25,8 @@ func TestASuccessorNeedsItsPredecessor(t *testing.T) {
 	key := refreshKey(bytes.Repeat([]byte{1}, 32))
 	family, salt := models.NewID(), secrets.Random(refreshSalt)
 	a, b := key.token(family, 1, bytes.Repeat([]byte{3}, 32)), key.token(family, 1, bytes.Repeat([]byte{4}, 32))
-	if key.successor(a, salt).hash != key.successor(a, salt).hash {
+	first, again := key.successor(a, salt), key.successor(a, salt)
+	if first.hash != again.hash {
 		t.Error("the successor cannot be given again")
 	}
 	for _, other := range []refreshToken{key.successor(b, salt), key.successor(a, secrets.Random(refreshSalt))} {
