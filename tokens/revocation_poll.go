@@ -18,8 +18,7 @@ type pollStep func(ctx context.Context, c *gorm.DB, v *view) error
 // view collects what one poll learned.
 type view struct {
 	asOf   time.Time
-	beat   int64 // of this node, as the poll read it
-	reload bool  // a gap was found: read the whole log again
+	reload bool // a gap was found: read the whole log again
 }
 
 // poll reads what is new on ONE connection, in this order: this node's own
