@@ -19,7 +19,7 @@ type Config struct {
 	SecretKey         Secret   `env:"SECRET_KEY" secret:"true" help:"32 random bytes or more, in hex or base64. Made once in DATA_DIR/secret.key with SQLite; must be given with MySQL. The command secret prints a good one."`
 	TrustedProxies    Networks `env:"TRUSTED_PROXIES" help:"Networks (CIDR, separated by commas) whose X-Forwarded-For is believed. Default: none."`
 
-	SMTPURL  Secret `env:"SMTP_URL" secret:"true" help:"smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465. Without it mail lands in /dev/inbox, on loopback only."`
+	SMTPURL  Secret `env:"SMTP_URL" secret:"true" help:"smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465. With ?tls=off a private relay without password is used in the clear. Without SMTP_URL mail lands in /dev/inbox, on loopback only."`
 	MailFrom string `env:"MAIL_FROM" help:"Sender address of mails. Needed with SMTP_URL."`
 
 	Signup            string `env:"SIGNUP" envDefault:"open" oneof:"open invite closed" help:"Who may register: open, invite or closed."`
@@ -38,7 +38,7 @@ type Config struct {
 	LimitSignupPerNet   Limit `env:"LIMIT_SIGNUP_PER_NETWORK" envDefault:"20/1h" help:"Sign-ups from one network (IPv4 address, IPv6 /48)."`
 	LimitLoginPerNet    Limit `env:"LIMIT_LOGIN_PER_NETWORK" envDefault:"300/1m" help:"Sign-in tries from one network."`
 	LimitMailPerAddress Limit `env:"LIMIT_MAIL_PER_ADDRESS" envDefault:"5/1h" help:"Mails to one address for each purpose."`
-	LimitLoginFreeTries int   `env:"LIMIT_LOGIN_FREE_TRIES" envDefault:"10" min:"1" max:"10" help:"Wrong passwords before delays begin; at most 10."`
+	LimitLoginFreeTries Tries `env:"LIMIT_LOGIN_FREE_TRIES" envDefault:"10" help:"Wrong passwords before delays begin: 1 to 10, or off (on loopback only)."`
 
 	MetricsAddr string `env:"METRICS_ADDR" help:"Address and port of a listener of its own for /metrics. Default: none."`
 	LogFormat   string `env:"LOG_FORMAT" oneof:"text json" help:"text or json. Default: text on a terminal, else json."`

@@ -92,11 +92,13 @@ func TestABadSettingIsOneLineThatNamesTheVariable(t *testing.T) {
 }
 
 func TestLimitsCannotBeSwitchedOffOutsideLoopback(t *testing.T) {
-	if _, err := load([]string{"LIMIT_LOGIN_PER_NETWORK=off", "APP_URL=https://id.example.com"}, ""); err == nil {
-		t.Error("off was accepted on a public address")
-	}
-	if _, err := load([]string{"LIMIT_LOGIN_PER_NETWORK=off"}, ""); err != nil {
-		t.Errorf("off was refused on loopback: %v", err)
+	for _, setting := range []string{"LIMIT_LOGIN_PER_NETWORK=off", "LIMIT_LOGIN_FREE_TRIES=off"} {
+		if _, err := load([]string{setting, "APP_URL=https://id.example.com"}, ""); err == nil {
+			t.Errorf("%s was accepted on a public address", setting)
+		}
+		if _, err := load([]string{setting}, ""); err != nil {
+			t.Errorf("%s was refused on loopback: %v", setting, err)
+		}
 	}
 }
 

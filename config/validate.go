@@ -193,8 +193,14 @@ func (c Config) checkLifetimes() error {
 // checkLimits refuses to drop, outside a test machine, the caps that NIST SP
 // 800-63B-4 (section 3.2.2) asks for.
 func (c Config) checkLimits() error {
-	if c.LimitLoginPerNet.Off() && !IsLoopback(c.URL().Hostname()) {
+	if IsLoopback(c.URL().Hostname()) {
+		return nil
+	}
+	if c.LimitLoginPerNet.Off() {
 		return fmt.Errorf("LIMIT_LOGIN_PER_NETWORK: off is for loopback alone: want N/duration such as 300/1m")
+	}
+	if c.LimitLoginFreeTries == NoDelay {
+		return fmt.Errorf("LIMIT_LOGIN_FREE_TRIES: off is for loopback alone: want 1 to 10")
 	}
 	return nil
 }

@@ -77,3 +77,24 @@ func parseNetwork(word string) (netip.Prefix, error) {
 	}
 	return p.Masked(), nil
 }
+
+// Tries is how many tries are free, 1 to 10 (NIST SP 800-63B-4, section 3.2.2
+// asks for a cap); NoDelay is "off".
+type Tries int
+
+// NoDelay lets every try be judged at once.
+const NoDelay Tries = -1
+
+// UnmarshalText reads a number or "off".
+func (t *Tries) UnmarshalText(b []byte) error {
+	if string(b) == "off" {
+		*t = NoDelay
+		return nil
+	}
+	n, err := strconv.Atoi(string(b))
+	if err != nil || n < 1 || n > 10 {
+		return fmt.Errorf("want 1 to 10, or off")
+	}
+	*t = Tries(n)
+	return nil
+}

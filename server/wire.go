@@ -128,7 +128,7 @@ func (r *Rooms) build(ctx context.Context) error {
 	r.SignIn = signin.New(signin.Deps{
 		DB: r.DB, Accounts: r.Accounts, Tokens: r.Tokens, Audit: r.Audit, Passwords: r.Passwords, Limits: r.Limits,
 		Metrics: r.Metrics, Box: r.Box, Clock: r.Clock,
-		Config: signin.Config{LoginPerNetwork: rule(r.Config.LimitLoginPerNet), FreeTries: r.Config.LimitLoginFreeTries},
+		Config: signin.Config{LoginPerNetwork: rule(r.Config.LimitLoginPerNet), FreeTries: int(r.Config.LimitLoginFreeTries)},
 	})
 	return nil
 }
