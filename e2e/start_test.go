@@ -1,12 +1,14 @@
 package e2e
 
 import (
+	"debug/elf"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -112,4 +114,51 @@ func TestTheSetUpLinkMakesOneOwnerHoweverManyTry(t *testing.T) {
 			t.Error("a set-up link was printed although there is an owner")
 		}
 	})
+}
+
+func TestTheProgramIsStaticSoThatItRunsInAnEmptyImage(t *testing.T) {
+	f, err := elf.Open(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_INTERP {
+			t.Error("the program needs a dynamic loader")
+		}
+	}
+	docker, err := os.ReadFile("../Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{"CGO_ENABLED=0 go build -trimpath -ldflags \"-s -w\"", "USER 65532", "\"healthcheck\""} {
+		if !strings.Contains(string(docker), part) {
+			t.Errorf("the Dockerfile lacks %q, which these tests build or try", part)
+		}
+	}
+	s := startServer(t)
+	if out, err := s.command("", "healthcheck"); err != nil {
+		t.Errorf("the health check of the image says %v: %s", err, out)
+	}
+	s.stop()
+	if _, err := s.command("", "healthcheck"); err == nil {
+		t.Error("the health check is content with a stopped server")
+	}
+}
+
+func TestTheContainerFilesSetOnlySettingsThatExist(t *testing.T) {
+	example, err := os.ReadFile("../.env.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	compose, err := os.ReadFile("../compose.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	section, _, _ := strings.Cut(string(compose), "\n  mariadb:")
+	for _, m := range regexp.MustCompile(`(?m)^      ([A-Z_]+):`).FindAllStringSubmatch(section, -1) {
+		if !strings.Contains(string(example), "# "+m[1]+"=") {
+			t.Errorf("compose.yaml sets %s, which is no setting", m[1])
+		}
+	}
 }
