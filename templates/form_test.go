@@ -75,3 +75,13 @@ func TestTheLanguageSwitchKeepsThePlace(t *testing.T) {
 		}
 	}
 }
+
+func TestBackticksInProseAreCode(t *testing.T) {
+	for text, want := range map[string]string{
+		"`a` or `b<`.": "<code>a</code> or <code>b&lt;</code>.", "a < b": "a &lt; b", "one ` alone": "one ` alone", "": "",
+	} {
+		if got := prose(text); string(got) != want {
+			t.Errorf("%q becomes %q", text, got)
+		}
+	}
+}

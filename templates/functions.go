@@ -6,8 +6,6 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"gatehouse/locales"
 )
@@ -43,8 +41,8 @@ func functions(words *locales.Bundle, lang string) template.FuncMap {
 		"link": func(href, text string) template.HTML {
 			return template.HTML(`<a href="` + template.HTMLEscapeString(href) + `">` + template.HTMLEscapeString(text) + `</a>`)
 		},
-		"capital": capital,
 		"grouped": grouped,
+		"prose":   prose,
 	}
 }
 
@@ -148,15 +146,21 @@ func element(name, text string) template.HTML {
 	return template.HTML("<" + name + ">" + template.HTMLEscapeString(text) + "</" + name + ">")
 }
 
-// capital begins a line with a capital letter.
-func capital(text template.HTML) template.HTML {
-	s := string(text)
-	start := 0
-	if strings.HasPrefix(s, "<") {
-		start = strings.IndexByte(s, '>') + 1
+// prose is a text of the API document: what stands between backticks is code.
+func prose(text string) template.HTML {
+	var out strings.Builder
+	parts := strings.Split(text, "`")
+	for i, part := range parts {
+		switch {
+		case i%2 == 0:
+			out.WriteString(template.HTMLEscapeString(part))
+		case i == len(parts)-1: // the last backtick has no partner
+			out.WriteString(template.HTMLEscapeString("`" + part))
+		default:
+			out.WriteString(string(element("code", part)))
+		}
 	}
-	r, size := utf8.DecodeRuneInString(s[start:])
-	return template.HTML(s[:start] + string(unicode.ToUpper(r)) + s[start+size:])
+	return template.HTML(out.String())
 }
 
 // grouped writes "418207" as "418 207", as people read it out.

@@ -164,7 +164,7 @@ func sampleInbox() templates.InboxView {
 func sampleDocs(group string) templates.DocsView {
 	signIn := templates.DocsOperation{
 		ID: "login", Method: "POST", Path: "/api/v1/login", Summary: "Sign in with a name and a password",
-		Description: "Takes a username or an address. Answers a token pair, or what is still to be shown.",
+		Description: "Takes `username` or an address. Answers a token pair, or what is still to be shown.",
 		BodyType:    "application/json",
 		Body: []templates.DocsField{
 			{Name: "username", Type: "string", Required: true, Description: "Username or e-mail address."},

@@ -97,7 +97,7 @@ func newClaim(name string, value json.RawMessage) Claim {
 	switch {
 	case json.Unmarshal(value, &text) == nil:
 		c.Value = text
-	case json.Unmarshal(value, &list) == nil:
+	case json.Unmarshal(value, &list) == nil && len(list) > 0:
 		c.Value = strings.Join(list, ", ")
 	case slices.Contains(timeClaims, name) && json.Unmarshal(value, &seconds) == nil:
 		c.At = time.Unix(seconds, 0).UTC()
