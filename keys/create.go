@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -52,11 +53,25 @@ func (r *Ring) complete(ctx context.Context) error {
 // missing names a purpose that has no usable key.
 func (r *Ring) missing() string {
 	v := r.view.Load()
-	switch {
-	case v.macs[PurposeRefresh] == nil:
-		return PurposeRefresh
-	case v.signer.Key == nil || v.signer.Alg != r.o.Alg:
-		return PurposeAccess
+	for _, name := range macs {
+		if v.macs[name] == nil {
+			return name
+		}
+	}
+	for _, p := range signing {
+		if s := v.signers[p.name]; s.Key == nil || s.Alg != r.algOf(p.name) {
+			return p.name
+		}
+	}
+	return ""
+}
+
+// algOf is what a purpose signs with, "" when it has no pair.
+func (r *Ring) algOf(purpose string) string {
+	for _, p := range signing {
+		if p.name == purpose {
+			return cmp.Or(p.alg, r.o.Alg)
+		}
 	}
 	return ""
 }
@@ -84,21 +99,22 @@ func (r *Ring) create(ctx context.Context, purpose string) error {
 }
 
 func (r *Ring) generate(purpose string) (models.SigningKey, error) {
-	if purpose != PurposeAccess {
+	alg := r.algOf(purpose)
+	if alg == "" {
 		// A secret has no thumbprint to name it, and its name is never shown.
 		kid := purpose + "-" + string(secrets.EncodeBase62(secrets.Random(16)))
 		row := models.SigningKey{KID: kid, Purpose: purpose, Alg: algMAC, Public: []byte{}}
 		return r.seal(row, secrets.Random(macSize)), nil
 	}
-	key, err := generatePair(r.o.Alg)
+	key, err := generatePair(alg)
 	if err != nil {
-		return models.SigningKey{}, fmt.Errorf("keys: make a key for %s: %w", r.o.Alg, err)
+		return models.SigningKey{}, fmt.Errorf("keys: make a key for %s: %w", alg, err)
 	}
 	private, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		return models.SigningKey{}, fmt.Errorf("keys: write a key: %w", err)
 	}
-	jwk, err := publicJWK(key, r.o.Alg)
+	jwk, err := publicJWK(key, alg)
 	if err != nil {
 		return models.SigningKey{}, err
 	}
@@ -106,7 +122,7 @@ func (r *Ring) generate(purpose string) (models.SigningKey, error) {
 	if err != nil {
 		return models.SigningKey{}, fmt.Errorf("keys: write a public key: %w", err)
 	}
-	return r.seal(models.SigningKey{KID: jwk.KeyID, Purpose: purpose, Alg: r.o.Alg, Public: public}, private), nil
+	return r.seal(models.SigningKey{KID: jwk.KeyID, Purpose: purpose, Alg: alg, Public: public}, private), nil
 }
 
 func generatePair(alg string) (crypto.Signer, error) {

@@ -19,8 +19,21 @@ import (
 // The purposes of keys. A key of one is never used for another.
 const (
 	PurposeAccess  = "access"  // signs access tokens
+	PurposeFeed    = "feed"    // signs what followers of the revocation log read
 	PurposeRefresh = "refresh" // MACs the tags of refresh tokens
 )
+
+// signing are the purposes that have a pair, and what each signs with; "" is
+// SIGNING_ALG. A purpose more is one line here.
+var signing = []struct{ name, alg string }{
+	{PurposeAccess, ""},
+	// Only our own programs read the feed, so it needs no choice: Ed25519
+	// signs fastest and has the shortest signatures (RFC 8032).
+	{PurposeFeed, EdDSA},
+}
+
+// macs are the purposes that have a secret.
+var macs = []string{PurposeRefresh}
 
 // The algorithms of access keys (RFC 7518, section 3.1; RFC 8037, section 3.1).
 const (
@@ -98,7 +111,7 @@ func Open(ctx context.Context, o Options) (*Ring, error) {
 		return nil, fmt.Errorf("SIGNING_ALG: %q is not one of ES256, EdDSA and RS256", o.Alg)
 	}
 	r := &Ring{o: o}
-	r.view.Store(&view{})
+	r.view.Store(newView())
 	r.keep.Store(int64(keepAtLeast))
 	if err := r.complete(ctx); err != nil {
 		return nil, err
@@ -106,17 +119,31 @@ func Open(ctx context.Context, o Options) (*Ring, error) {
 	return r, nil
 }
 
-// Signer returns the key that signs access tokens now.
-func (r *Ring) Signer() Signer { return r.view.Load().signer }
+// Signer returns the key that signs access tokens now. Key is nil while there
+// is none.
+func (r *Ring) Signer() Signer { return r.SignerFor(PurposeAccess) }
+
+// SignerFor returns the key that signs for a purpose now. Key is nil while
+// there is none.
+func (r *Ring) SignerFor(purpose string) Signer { return r.view.Load().signers[purpose] }
 
 // Public returns the access keys whose signatures are accepted. The caller
 // must not change the slice.
-func (r *Ring) Public() []PublicKey { return r.view.Load().public }
+func (r *Ring) Public() []PublicKey { return r.PublicFor(PurposeAccess) }
 
-// JWKS returns the published key set and its entity tag, both held ready.
-func (r *Ring) JWKS() (body []byte, etag string) {
-	v := r.view.Load()
-	return v.jwks, v.etag
+// PublicFor returns the keys whose signatures are accepted for a purpose, the
+// one that signs now first. The caller must not change the slice.
+func (r *Ring) PublicFor(purpose string) []PublicKey { return r.view.Load().public[purpose] }
+
+// JWKS returns the published set of access keys and its entity tag, both held
+// ready.
+func (r *Ring) JWKS() (body []byte, etag string) { return r.JWKSFor(PurposeAccess) }
+
+// JWKSFor returns the key set of a purpose and its entity tag. The sets are
+// apart, so that a key of one purpose is never taken for a key of another.
+func (r *Ring) JWKSFor(purpose string) (body []byte, etag string) {
+	set := r.view.Load().sets[purpose]
+	return set.body, set.etag
 }
 
 // MACKey returns the secret of a purpose, nil when there is none. The caller

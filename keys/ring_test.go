@@ -157,8 +157,8 @@ func TestThirtyTwoNodesThatStartTogetherEndWithOneKey(t *testing.T) {
 				t.Error("two nodes have different secrets")
 			}
 		}
-		if n := len(list(t, rings[0])); n != 2 {
-			t.Errorf("%d keys were made, want a pair and a secret", n)
+		if n := len(list(t, rings[0])); n != 3 {
+			t.Errorf("%d keys were made, want two pairs and a secret", n)
 		}
 	})
 }
@@ -206,7 +206,7 @@ func TestANewAlgorithmIsPutInOnceByManyNodes(t *testing.T) {
 		for _, row := range list(t, rings[0]) {
 			states[row.KID] = row.State
 		}
-		if len(states) != 3 || states[old.KID] != keys.StateRetiring || states[rings[0].Signer().KID] != keys.StateCurrent {
+		if len(states) != 4 || states[old.KID] != keys.StateRetiring || states[rings[0].Signer().KID] != keys.StateCurrent {
 			t.Errorf("got %v", states)
 		}
 	})
@@ -230,7 +230,7 @@ func TestARetiredKeyStaysPublishedUntilAllItSignedHasExpired(t *testing.T) {
 	if len(r.Public()) != 1 || r.Signer().Alg != keys.RS256 {
 		t.Errorf("got %v", r.Public())
 	}
-	if len(list(t, r)) != 3 {
+	if len(list(t, r)) != 4 {
 		t.Error("the list forgot a key")
 	}
 }
@@ -417,7 +417,7 @@ func TestEveryKeyLeavesAnAuditEvent(t *testing.T) {
 	for _, row := range rows {
 		count[row.Action]++
 	}
-	if count[string(audit.KeyCreated)] != 3 || count[string(audit.KeyRetired)] != 1 {
+	if count[string(audit.KeyCreated)] != 4 || count[string(audit.KeyRetired)] != 1 {
 		t.Errorf("got %v", count)
 	}
 }
@@ -450,7 +450,31 @@ func TestAKeyThatCannotBeWrittenIsNotInUse(t *testing.T) {
 		t.Fatal("no error")
 	}
 	reload(t, r)
-	if r.Signer().Alg != keys.ES256 || len(list(t, r)) != 2 {
+	if r.Signer().Alg != keys.ES256 || len(list(t, r)) != 3 {
 		t.Error("half of the change is there")
+	}
+}
+
+func TestEachPurposeHasAPairOfItsOwn(t *testing.T) {
+	g := newGround(t, testkit.DB(t))
+	r := g.open(t, keys.RS256)
+	access, feed := r.SignerFor(keys.PurposeAccess), r.SignerFor(keys.PurposeFeed)
+	if access.KID != r.Signer().KID || feed.Key == nil || feed.KID == access.KID || feed.Alg != keys.EdDSA {
+		t.Fatalf("got %s %s", feed.Alg, feed.KID)
+	}
+	for _, p := range []string{keys.PurposeAccess, keys.PurposeFeed} {
+		public := r.PublicFor(p)
+		if len(public) != 1 || public[0].KID != r.SignerFor(p).KID || public[0].Purpose != p {
+			t.Errorf("%s: got %v", p, public)
+		}
+		if body, tag := r.JWKSFor(p); tag == "" || !strings.Contains(string(body), public[0].KID) {
+			t.Errorf("%s: got %s", p, body)
+		}
+	}
+	if body, _ := r.JWKS(); strings.Contains(string(body), feed.KID) {
+		t.Error("the key of the feed is published as one of access tokens")
+	}
+	if r.SignerFor("none").Key != nil || r.PublicFor("none") != nil || r.SignerFor(keys.PurposeRefresh).Key != nil {
+		t.Error("a purpose without a pair has one")
 	}
 }

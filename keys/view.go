@@ -26,13 +26,18 @@ import (
 
 // view is the ring at one moment. It never changes.
 type view struct {
-	slots  map[string]string // purpose -> kid
-	opened map[string]opened // by kid
-	signer Signer
-	public []PublicKey
-	jwks   []byte
-	etag   string
-	macs   map[string][]byte
+	slots   map[string]string      // purpose -> kid
+	opened  map[string]opened      // by kid
+	signers map[string]Signer      // by purpose
+	public  map[string][]PublicKey // by purpose, the signing one first
+	sets    map[string]published   // by purpose
+	macs    map[string][]byte      // by purpose
+}
+
+// published is a key set as it is sent, held ready.
+type published struct {
+	body []byte
+	etag string
 }
 
 // opened is a key whose private half has been unsealed.
@@ -44,7 +49,19 @@ type opened struct {
 
 // same reports whether two views answer the same.
 func (v *view) same(o *view) bool {
-	return v.etag == o.etag && v.signer.KID == o.signer.KID && maps.Equal(v.slots, o.slots)
+	for _, p := range signing {
+		if v.sets[p.name].etag != o.sets[p.name].etag || v.signers[p.name].KID != o.signers[p.name].KID {
+			return false
+		}
+	}
+	return maps.Equal(v.slots, o.slots)
+}
+
+func newView() *view {
+	return &view{
+		slots: map[string]string{}, opened: map[string]opened{}, signers: map[string]Signer{},
+		public: map[string][]PublicKey{}, sets: map[string]published{}, macs: map[string][]byte{},
+	}
 }
 
 // load reads and opens the ring. It reads the slots first: the keys read after
@@ -61,7 +78,7 @@ func (r *Ring) load(ctx context.Context, old *view) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &view{slots: map[string]string{}, opened: map[string]opened{}, macs: map[string][]byte{}}
+	v := newView()
 	for _, s := range slots {
 		v.slots[s.Purpose] = s.KID
 	}
@@ -90,10 +107,11 @@ func (r *Ring) take(v *view, row models.SigningKey, was opened) error {
 	switch {
 	case was.signer == nil && inUse:
 		v.macs[row.Purpose] = was.secret
-	case was.signer != nil && row.Purpose == PurposeAccess:
-		v.public = append(v.public, PublicKey{KID: row.KID, Alg: row.Alg, Purpose: row.Purpose, Key: was.signer.Public()})
+	case was.signer != nil:
+		v.public[row.Purpose] = append(v.public[row.Purpose],
+			PublicKey{KID: row.KID, Alg: row.Alg, Purpose: row.Purpose, Key: was.signer.Public()})
 		if inUse {
-			v.signer = Signer{KID: row.KID, Alg: row.Alg, Key: was.signer}
+			v.signers[row.Purpose] = Signer{KID: row.KID, Alg: row.Alg, Key: was.signer}
 		}
 	}
 	return nil
@@ -126,7 +144,7 @@ func (r *Ring) open(row models.SigningKey) (opened, error) {
 		return opened{}, fmt.Errorf("keys: %q does not hold a private key: %w", row.KID, err)
 	}
 	signer, ok := key.(crypto.Signer)
-	if !ok || algOf(signer) != row.Alg {
+	if !ok || algOfKey(signer) != row.Alg {
 		return opened{}, fmt.Errorf("keys: %q is not a key for %s", row.KID, row.Alg)
 	}
 	if jwk, err := publicJWK(signer, row.Alg); err != nil || jwk.KeyID != row.KID {
@@ -135,7 +153,7 @@ func (r *Ring) open(row models.SigningKey) (opened, error) {
 	return opened{signer: signer}, nil
 }
 
-func algOf(key crypto.Signer) string {
+func algOfKey(key crypto.Signer) string {
 	switch key.(type) {
 	case *ecdsa.PrivateKey:
 		return ES256
@@ -159,22 +177,32 @@ func publicJWK(key crypto.Signer, alg string) (jose.JSONWebKey, error) {
 	return jwk, nil
 }
 
-// publish writes the key set (RFC 7517, section 5), the signing key first.
+// publish writes the key set of every purpose (RFC 7517, section 5), the
+// signing key first.
 func (v *view) publish() error {
-	slices.SortStableFunc(v.public, func(a, b PublicKey) int {
-		return rank(a.KID, v.signer.KID) - rank(b.KID, v.signer.KID)
-	})
+	for _, p := range signing {
+		signer, public := v.signers[p.name].KID, v.public[p.name]
+		slices.SortStableFunc(public, func(a, b PublicKey) int { return rank(a.KID, signer) - rank(b.KID, signer) })
+		set, err := setOf(public)
+		if err != nil {
+			return err
+		}
+		v.sets[p.name] = set
+	}
+	return nil
+}
+
+func setOf(public []PublicKey) (published, error) {
 	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{}}
-	for _, k := range v.public {
+	for _, k := range public {
 		set.Keys = append(set.Keys, jose.JSONWebKey{Key: k.Key, KeyID: k.KID, Algorithm: k.Alg, Use: "sig"})
 	}
 	body, err := json.Marshal(set)
 	if err != nil {
-		return fmt.Errorf("keys: write the key set: %w", err)
+		return published{}, fmt.Errorf("keys: write the key set: %w", err)
 	}
 	sum := sha256.Sum256(body)
-	v.jwks, v.etag = body, `"`+base64.RawURLEncoding.EncodeToString(sum[:16])+`"`
-	return nil
+	return published{body: body, etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`}, nil
 }
 
 func rank(kid, signing string) int {
