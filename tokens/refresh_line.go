@@ -40,9 +40,9 @@ const (
 // client in a loop, and bounds what the row remembers.
 const maxRotations = 16
 
-// judge decides over a genuine token of a living family (revocation rules,
-// section 6). ANY generation first used within the window is answered with
-// the current token. "Only the latest one" is not enough: of two tabs, the one
+// judge decides over a genuine token of a living family (RFC 9700, section
+// 4.14.2). ANY generation first used within the window is answered with the
+// current token. "Only the latest one" is not enough: of two tabs, the one
 // whose request travels slowly would be logged out by the other's second
 // refresh. And a fresh successor for each retry would fork the line, so that a
 // thief's branch lived unseen beside the owner's.
