@@ -17,7 +17,9 @@ import (
 // Lifetimes of what this room hands out.
 const (
 	verifyLinkTTL = 24 * time.Hour
-	verifyCodeTTL = 10 * time.Minute // ASVS 5.0, 6.5.5: an out-of-band code lives at most 10 minutes
+	// VerifyCodeTTL is how long a mailed code works, as the page says it. ASVS
+	// 5.0, 6.5.5: an out-of-band code lives at most 10 minutes.
+	VerifyCodeTTL = 10 * time.Minute
 	resetLinkTTL  = time.Hour
 	setupLinkTTL  = 24 * time.Hour
 	// proofTTL is how old a proof may be for a change of a password (security

@@ -45,7 +45,7 @@ func (s *Service) newLetter(purpose string, to *models.User, by tokens.Client) *
 // nobody is told, because typing one must be answered alike for both.
 func (l *letter) link(subject models.ID) tokens.NewLink {
 	return tokens.NewLink{
-		Kind: tokens.VerifyEmail, Subject: subject, TTL: verifyLinkTTL, CodeTTL: verifyCodeTTL,
+		Kind: tokens.VerifyEmail, Subject: subject, TTL: verifyLinkTTL, CodeTTL: VerifyCodeTTL,
 		WithCode: l.leaves, WithAttempt: true,
 	}
 }
@@ -59,7 +59,7 @@ func (l *letter) enqueue(tx *gorm.DB, link tokens.Link) error {
 	if m.Purpose == mail.VerifyEmail {
 		m.Code = link.Code.Reveal()
 		m.Link = l.s.url("/verify", link.Token).Reveal()
-		m.Data = map[string]string{"code_ttl": verifyCodeTTL.String(), "link_ttl": verifyLinkTTL.String()}
+		m.Data = map[string]string{"code_ttl": VerifyCodeTTL.String(), "link_ttl": verifyLinkTTL.String()}
 	} else {
 		m.Link = l.s.Config.BaseURL + "/login"
 	}

@@ -235,7 +235,7 @@ func TestAResendEndsTheCodeBeforeIt(t *testing.T) {
 func TestCodesAndLinksEnd(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		attempt, m := h.signUp("ada@example.com", "")
-		h.clock.Advance(verifyCodeTTL + time.Second)
+		h.clock.Advance(VerifyCodeTTL + time.Second)
 		_, err := h.Verify(h.ctx(), VerifyInput{Attempt: attempt, Code: m.Code})
 		wantReason(t, err, "link_ended")
 		h.clock.Advance(verifyLinkTTL)

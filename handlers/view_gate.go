@@ -3,6 +3,7 @@ package handlers
 import (
 	"github.com/gin-gonic/gin"
 
+	"gatehouse/accounts"
 	"gatehouse/middleware"
 	"gatehouse/models"
 	"gatehouse/templates"
@@ -27,7 +28,7 @@ func (a *app) drawRegister(c *gin.Context, status int, typed registerTyped, p mi
 func (a *app) drawVerify(c *gin.Context, status int, page verifyTyped, p middleware.Problem) error {
 	return a.draw(c, status, templates.PageVerify, templates.VerifyView{
 		Layout: a.layout(c, nil), Form: formOf(p, "username", page.Username), Email: page.Email, Token: page.Token,
-		AskPassword: page.AskPassword, AskUsername: page.AskUsername,
+		AskPassword: page.AskPassword, AskUsername: page.AskUsername, CodeTTL: accounts.VerifyCodeTTL,
 	})
 }
 

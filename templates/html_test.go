@@ -296,7 +296,7 @@ func TestWhatPeopleTypeIsNeverMarkup(t *testing.T) {
 		templates.PageReauth:   templates.ReauthView{Layout: l, Form: form, Login: evil, ReturnTo: evil},
 		templates.PagePublic:   templates.PublicView{Layout: l},
 		templates.PageError:    templates.ErrorView{Layout: l, Title: evil, Text: evil, RequestID: evil, Retry: "javascript:alert(1)"},
-		templates.PageAccount:  templates.AccountView{Layout: l, Name: evil, Username: evil, Email: evil, Methods: []string{evil}, LastSignIn: &templates.SignInRow{UserAgent: evil}},
+		templates.PageAccount:  templates.AccountView{Layout: l, Name: evil, Username: evil, Email: evil, Methods: []string{evil}},
 		templates.PageProfile:  templates.ProfileView{Layout: l, Form: form, Email: evil},
 		templates.PageSecurity: templates.SecurityView{Layout: l, Form: form, Login: evil},
 		templates.PageSessions: templates.SessionsView{Layout: l, Current: row, Others: []templates.SessionRow{row}},

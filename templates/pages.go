@@ -156,16 +156,7 @@ type AccountView struct {
 	Name, Username, Email string
 	Methods               []string // amr values of this session
 	PasswordChangedAt     time.Time
-	// LastSignIn is the one before this; nil when there is none.
-	LastSignIn *SignInRow
-	Sessions   int // open ones, this one included
-}
-
-// SignInRow is one sign-in of the past.
-type SignInRow struct {
-	At        time.Time
-	UserAgent string
-	IP        string
+	Sessions              int // open ones, this one included
 }
 
 // ProfileView changes name and username. POST /account/profile takes both.

@@ -127,7 +127,6 @@ func houseSamples(r *templates.Renderer, lang string) []sample {
 		{"account", templates.PageAccount, templates.AccountView{
 			Layout: inside("/account", r.Flash(lang, templates.Neutral, "signed_in", nil)), Name: "Mara Lindqvist", Username: "mara", Email: "mara@harbour.example",
 			Methods: []string{"pwd"}, PasswordChangedAt: sampleNow.AddDate(0, -4, -9), Sessions: 4,
-			LastSignIn: &templates.SignInRow{At: sampleNow.Add(-13 * time.Hour), UserAgent: iphone, IP: "198.51.100.24"},
 		}},
 		{"profile", templates.PageProfile, templates.ProfileView{
 			Layout: inside("/account/profile"), Email: "mara@harbour.example", Verified: true,
