@@ -13,7 +13,7 @@ type Config struct {
 	ListenAddr        string   `env:"LISTEN_ADDR" envDefault:"127.0.0.1:5000" help:"Address and port to listen on."`
 	AppURL            string   `env:"APP_URL" help:"The address people type. The only source of links, of the issuer of tokens and of cookie security. Default: http://localhost: and the port of LISTEN_ADDR."`
 	AllowInsecureHTTP bool     `env:"ALLOW_INSECURE_HTTP" envDefault:"false" help:"Accept an APP_URL that is neither https nor loopback. Passwords then cross the network in the clear."`
-	AppName           string   `env:"APP_NAME" envDefault:"Gatehouse" help:"Who runs it, as the pages and mails say."`
+	AppName           string   `env:"APP_NAME" help:"Who runs it, as the pages and mails say. Default: none; mails then come from Gatehouse."`
 	DataDir           string   `env:"DATA_DIR" envDefault:"data" help:"Folder of the embedded database and the generated secret."`
 	DatabaseURL       Secret   `env:"DATABASE_URL" secret:"true" help:"sqlite:PATH, or mysql://user:password@tcp(host:3306)/name. Default: sqlite:DATA_DIR/gatehouse.db."`
 	SecretKey         Secret   `env:"SECRET_KEY" secret:"true" help:"32 random bytes or more, in hex or base64. Made once in DATA_DIR/secret.key with SQLite; must be given with MySQL. The command secret prints a good one."`

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -137,7 +138,7 @@ func (r *Rooms) mailDeps() mail.Deps {
 	c := r.Config
 	return mail.Deps{
 		DB: r.DB, Box: r.Box, Clock: r.Clock, Log: r.Logger, Metrics: r.Metrics,
-		From: c.MailFrom, SMTPURL: c.SMTPURL.Reveal(), Dev: r.devInbox(), AppName: c.AppName, BaseURL: c.AppURL,
+		From: c.MailFrom, SMTPURL: c.SMTPURL.Reveal(), Dev: r.devInbox(), AppName: cmp.Or(c.AppName, "Gatehouse"), BaseURL: c.AppURL,
 	}
 }
 
