@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -63,6 +64,7 @@ func (r *Rooms) serve(ctx context.Context, listener net.Listener, out io.Writer)
 	if err != nil {
 		return err
 	}
+	watchCollector(os.Getenv("GOGC"))
 	servers := []*http.Server{r.httpServer(handler)}
 	listeners := []net.Listener{listener}
 	if r.Config.MetricsAddr != "" {

@@ -1,0 +1,67 @@
+package server
+
+import (
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+// The product lives in about 5 MB of heap. Go's collector would then run for
+// every 5 MB that requests leave behind, hundreds of times a second on a busy
+// server, and take a fifth of its processor time. So while collections come
+// that thick, the heap may grow to busyHeap before the next one; when they no
+// longer do, the rule is Go's own again, and the memory goes back.
+//
+// A heap of more than half of busyHeap, as with password hashes at work, is
+// never let grow further than Go's own rule says.
+const (
+	busyHeap  = 24 << 20
+	busyEvery = time.Second
+	goRule    = 100 // percent, the default of GOGC
+)
+
+// collector watches the collections of this process. It is called after each
+// one, by the finalizer of an object that nobody holds.
+type collector struct {
+	last    time.Time
+	percent int
+	live    []metrics.Sample
+}
+
+// watchCollector starts the watch. Who sets GOGC knows better and is obeyed.
+func watchCollector(gogc string) {
+	if gogc != "" {
+		return
+	}
+	c := &collector{last: time.Now(), percent: goRule, live: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}}
+	c.arm()
+}
+
+// arm makes the object whose end tells that a collection ran.
+func (c *collector) arm() {
+	runtime.SetFinalizer(&struct{ self *collector }{c}, func(*struct{ self *collector }) {
+		c.collected(time.Now())
+		c.arm()
+	})
+}
+
+func (c *collector) collected(now time.Time) {
+	metrics.Read(c.live)
+	percent := growth(c.live[0].Value.Uint64(), now.Sub(c.last))
+	c.last = now
+	// Setting it stops the program for a moment, so small changes are left.
+	if difference := percent - c.percent; difference > goRule/2 || difference < -goRule/2 {
+		c.percent = percent
+		debug.SetGCPercent(percent)
+	}
+}
+
+// growth says by how many percent of live the heap may grow before the next
+// collection, when the last one was so long ago.
+func growth(live uint64, since time.Duration) int {
+	if since > busyEvery || live == 0 || live > busyHeap/2 {
+		return goRule
+	}
+	return int(min((busyHeap-live)*100/live, 8*goRule))
+}
