@@ -64,8 +64,8 @@ func measureChecks(b *bench) error {
 	if err != nil {
 		return err
 	}
-	bare := b.loadOf(hello, get("/hello"))
-	rate, cpu, last, err := b.against(b.loadOf(gh, get("/auth", "Authorization: Bearer "+ours.Access)), bare)
+	bare := b.loadOf(hello, get(hello, "/hello"))
+	rate, cpu, last, err := b.against(b.loadOf(gh, get(gh, "/auth", "Authorization: Bearer "+ours.Access)), bare)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func measureChecks(b *bench) error {
 	b.add(newRow("/auth with a token seen before / Gin hello, throughput", rate, figures(last), goal, ok))
 	goal, ok = seen()
 	b.add(newRow("the same, CPU a request", cpu, "", goal, ok))
-	rate, _, last, err = b.against(b.loadOf(jwtPeer, get("/auth", "Authorization: Bearer "+theirs.Access)), bare)
+	rate, _, last, err = b.against(b.loadOf(jwtPeer, get(jwtPeer, "/auth", "Authorization: Bearer "+theirs.Access)), bare)
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func measurePages(b *bench) error {
 		{"discovery / Gin hello, throughput", "/.well-known/openid-configuration", nil, 0.90},
 		{"login page with a session cookie / Gin hello, throughput", "/login", []string{"Cookie: " + cookie}, 0.55},
 	} {
-		rate, _, last, err := b.against(b.loadOf(gh, get(page.path, page.headers...)), b.loadOf(hello, get("/hello")))
+		rate, _, last, err := b.against(b.loadOf(gh, get(gh, page.path, page.headers...)), b.loadOf(hello, get(hello, "/hello")))
 		if err != nil {
 			return fmt.Errorf("%s: %w", page.path, err)
 		}
@@ -169,7 +169,7 @@ func measureSignIn(b *bench) error {
 	body := fmt.Sprintf(`{"username":%q,"password":%q}`, benchEmail, benchPassword)
 	rate, cpu, last, err := b.against(
 		func() (sample, error) {
-			return load(gh.Addr, gh.pid(), 4, b.d, post("/api/v1/login", func(int) string { return body }))
+			return load(gh.Addr, gh.pid(), 4, b.d, post(gh, "/api/v1/login", body))
 		},
 		func() (sample, error) { return bareHashes(2, b.d), nil })
 	if err != nil {

@@ -193,9 +193,9 @@ func memory(pid int) (now, peak float64, err error) {
 	return now, peak, nil
 }
 
-// get is a plain request for load.
-func get(path string, headers ...string) request {
-	b := []byte("GET " + path + " HTTP/1.1\r\nHost: localhost\r\n")
+// get is a plain request for load, under the one name that p answers to.
+func get(p *proc, path string, headers ...string) request {
+	b := []byte("GET " + path + " HTTP/1.1\r\nHost: " + p.host() + "\r\n")
 	for _, h := range headers {
 		b = append(b, h+"\r\n"...)
 	}
@@ -203,12 +203,11 @@ func get(path string, headers ...string) request {
 	return func(int) []byte { return b }
 }
 
-// post is a JSON request for load; body makes the n-th body.
-func post(path string, body func(n int) string) request {
-	return func(n int) []byte {
-		s := body(n)
-		return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", path, len(s), s)
-	}
+// post is a JSON request for load.
+func post(p *proc, path, body string) request {
+	b := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		path, p.host(), len(body), body)
+	return func(int) []byte { return b }
 }
 
 // call is one request of the set-up, with its answer.

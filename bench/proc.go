@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -25,6 +26,9 @@ type proc struct {
 
 // pid is the process whose CPU and memory are read.
 func (p *proc) pid() int { return p.cmd.Process.Pid }
+
+// host is what browsers and programs write into the Host header.
+func (p *proc) host() string { return strings.TrimPrefix(p.URL, "http://") }
 
 // stop ends exactly the process that start began, and waits for it.
 func (p *proc) stop() {

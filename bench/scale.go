@@ -38,12 +38,12 @@ func measureScale(b *bench) error {
 		load func(p *proc) (sample, error)
 	}{
 		{"a signed-in page (session look-up), CPU", func(p *proc) (sample, error) {
-			return load(p.Addr, p.pid(), conns, b.d, get("/account", "Cookie: "+cookies[p]))
+			return load(p.Addr, p.pid(), conns, b.d, get(p, "/account", "Cookie: "+cookies[p]))
 		}},
 		{"a refresh, CPU", func(p *proc) (sample, error) { return rings[p].load(p, b.d) }},
 		{"a sign-in, CPU", func(p *proc) (sample, error) {
 			body := fmt.Sprintf(`{"username":%q,"password":%q}`, benchEmail, benchPassword)
-			return load(p.Addr, p.pid(), 4, b.d, post("/api/v1/login", func(int) string { return body }))
+			return load(p.Addr, p.pid(), 4, b.d, post(p, "/api/v1/login", body))
 		}},
 	} {
 		_, cpu, last, err := b.against(func() (sample, error) { return m.load(big) }, func() (sample, error) { return m.load(small) })
