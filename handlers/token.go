@@ -25,7 +25,7 @@ func (a *app) showToken(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	access, err := a.Tokens.Access.ForSession(c.Request.Context(), s.ID)
+	access, err := a.Tokens.Access.Show(c.Request.Context(), s.ID, a.by(c))
 	if err != nil {
 		return err
 	}
