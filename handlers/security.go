@@ -6,7 +6,6 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/middleware"
-	"gatehouse/models"
 	"gatehouse/tokens"
 )
 
@@ -31,23 +30,22 @@ func (a *app) security(c *gin.Context) error {
 		return err
 	}
 	others := a.countOthers(c, s)
-	if err := a.newPassword(c, s, u, form); err != nil {
+	if err := a.newPassword(c, s, form); err != nil {
 		return a.mistake(c, err, func(status int, p middleware.Problem) error { return a.drawSecurity(c, status, u, p) })
 	}
 	return a.done(c, good("password_changed", "Count", strconv.Itoa(others)), "/account/security")
 }
 
-func (a *app) newPassword(c *gin.Context, s *tokens.Session, u *models.User, form middleware.Form) error {
+func (a *app) newPassword(c *gin.Context, s *tokens.Session, form middleware.Form) error {
 	current, fresh := form.Get("current_password"), form.Get("new_password")
 	if err := required("current_password", current, "new_password", fresh); err != nil {
 		return err
 	}
-	ctx, by := c.Request.Context(), a.by(c)
-	proof, err := a.SignIn.Reauth(ctx, u.ID, s.ID, current, by)
+	proof, err := a.prove(c, s, current)
 	if err != nil {
 		return err
 	}
-	return a.Accounts.ChangePassword(ctx, proof, fresh, s.ID, by)
+	return a.Accounts.ChangePassword(c.Request.Context(), proof, fresh, s.ID, a.by(c))
 }
 
 // countOthers is how many sessions a change of the password is about to end.
