@@ -56,6 +56,15 @@ func Restart(c *gin.Context, f Flash) {
 	st.adopt(c.Writer, cur, started)
 }
 
+// Forget takes away a cookie behind which there is no session any more. An
+// anonymous session is left alone: it may hold a sign-up that waits for its code.
+func Forget(c *gin.Context) {
+	cur := of(c)
+	if cur.session == nil && cur.store.HasCookie(c.Request) {
+		cur.store.setCookie(c.Writer, "", -1)
+	}
+}
+
 func of(c *gin.Context) *current {
 	cur, ok := sessions.Default(c).Get(currentKey{}).(*current)
 	if !ok {
