@@ -65,12 +65,21 @@ func parseHop(s string) netip.Addr {
 	return ip.Unmap().WithZone("")
 }
 
-// forwarded reports whether somebody passed this request on.
+// forwarded reports whether somebody passed this request on. Besides the
+// standard header (RFC 7239) and Via (RFC 9110, section 7.6.3) it knows the
+// names that tunnels and content networks use.
 func forwarded(h http.Header) bool {
 	for name := range h {
-		if name == "Forwarded" || name == "Via" || name == "X-Real-Ip" || strings.HasPrefix(name, "X-Forwarded-") {
+		if proxyHeader[name] || strings.HasPrefix(name, "X-Forwarded") || strings.HasPrefix(name, "X-Original-") ||
+			strings.HasPrefix(name, "X-Envoy-") || strings.HasPrefix(name, "Cf-") {
 			return true
 		}
 	}
 	return false
+}
+
+var proxyHeader = map[string]bool{
+	"Forwarded": true, "Via": true, "Cdn-Loop": true, "X-Real-Ip": true, "X-Client-Ip": true, "X-Cluster-Client-Ip": true,
+	"X-Proxyuser-Ip": true, "X-Remote-Ip": true, "True-Client-Ip": true, "Client-Ip": true, "Fastly-Client-Ip": true,
+	"Fly-Client-Ip": true, "X-Azure-Clientip": true, "X-Appengine-User-Ip": true, "Tailscale-User-Login": true,
 }

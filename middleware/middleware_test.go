@@ -358,6 +358,9 @@ func TestADevInboxIsForThisMachineOnly(t *testing.T) {
 		{true, "127.0.0.1:9", nil, 200}, {true, "[::1]:9", nil, 200}, {false, "127.0.0.1:9", nil, 404}, {true, "192.168.1.9:9", nil, 404},
 		{true, "127.0.0.1:9", []string{"X-Forwarded-For", "127.0.0.1"}, 404}, {true, "127.0.0.1:9", []string{"Forwarded", "for=127.0.0.1"}, 404},
 		{true, "127.0.0.1:9", []string{"X-Forwarded-Proto", "http"}, 404}, {true, "127.0.0.1:9", []string{"Via", "1.1 x"}, 404},
+		{true, "127.0.0.1:9", []string{"CF-Connecting-IP", "192.0.2.1"}, 404}, {true, "127.0.0.1:9", []string{"True-Client-IP", "192.0.2.1"}, 404},
+		{true, "127.0.0.1:9", []string{"X-Client-IP", "192.0.2.1"}, 404}, {true, "127.0.0.1:9", []string{"X-Original-Host", "a.example"}, 404},
+		{true, "127.0.0.1:9", []string{"CDN-Loop", "x"}, 404}, {true, "127.0.0.1:9", []string{"Sec-Fetch-Site", "none"}, 200},
 	} {
 		s, _ := newSet(t, func(d *Deps) { d.DevInbox = c.on })
 		r := ask("GET", "/dev/inbox", c.header...)
