@@ -286,6 +286,7 @@ func TestAWriteFromAnotherSiteIsRefused(t *testing.T) {
 		{[]string{"Origin", "https://evil.example"}, 403},
 		{[]string{"Origin", "http://localhost:5001"}, 403},
 		{[]string{"Origin", "null"}, 403},
+		{[]string{"Origin", "https://localhost:5000"}, 403},
 	} {
 		got := serve(s, s.Page(), ask("POST", "/login", c.header...), fine)
 		if got.Code != c.want {
