@@ -30,8 +30,9 @@ type collector struct {
 }
 
 // watchCollector starts the watch. Who sets GOGC knows better and is obeyed.
-func watchCollector(gogc string) {
-	if gogc != "" {
+func watchCollector() {
+	rule := []metrics.Sample{{Name: "/gc/gogc:percent"}}
+	if metrics.Read(rule); rule[0].Value.Uint64() != goRule {
 		return
 	}
 	c := &collector{last: time.Now(), percent: goRule, live: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}}

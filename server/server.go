@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -64,7 +63,7 @@ func (r *Rooms) serve(ctx context.Context, listener net.Listener, out io.Writer)
 	if err != nil {
 		return err
 	}
-	watchCollector(os.Getenv("GOGC"))
+	watchCollector()
 	servers := []*http.Server{r.httpServer(handler)}
 	listeners := []net.Listener{listener}
 	if r.Config.MetricsAddr != "" {
