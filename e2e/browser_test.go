@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/audits"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
@@ -49,7 +50,11 @@ func newBrowser(t *testing.T, s *server) *browser {
 	t.Cleanup(cancel)
 	b := &browser{t: t, s: s, ctx: ctx}
 	chromedp.ListenTarget(ctx, b.listen)
-	b.do(log.Enable(), runtime.Enable(), network.Enable(),
+	// The first step starts the browser, which lives as long as its context.
+	if err := chromedp.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	b.do(log.Enable(), runtime.Enable(), network.Enable(), audits.Enable(),
 		network.SetExtraHTTPHeaders(network.Headers{"Accept-Language": "en"}))
 	t.Cleanup(func() {
 		b.mu.Lock()
@@ -75,6 +80,10 @@ func (b *browser) listen(event any) {
 		said = e.ExceptionDetails.Text
 	case *runtime.EventConsoleAPICalled:
 		said = fmt.Sprint(e.Type)
+	case *audits.EventIssueAdded:
+		// Forms that autofill cannot read, blocked resources, reports of the policy.
+		details, err := json.Marshal(e.Issue.Details)
+		said = fmt.Sprint("issue ", e.Issue.Code, ": ", string(details), err)
 	}
 	if said != "" {
 		b.mu.Lock()
@@ -85,9 +94,17 @@ func (b *browser) listen(event any) {
 
 func (b *browser) do(actions ...chromedp.Action) {
 	b.t.Helper()
-	if err := chromedp.Run(b.ctx, actions...); err != nil {
+	ctx, cancel := b.within()
+	defer cancel()
+	if err := chromedp.Run(ctx, actions...); err != nil {
 		b.t.Fatalf("browser at %s: %v\n%s", b.path(), err, b.text("body"))
 	}
+}
+
+// within bounds one step, so that an element that is not there fails its test
+// and not the whole run.
+func (b *browser) within() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(b.ctx, 30*time.Second)
 }
 
 func (b *browser) open(path string) {
@@ -146,7 +163,7 @@ func (b *browser) submit(action string, typed fields) {
 // press clicks and waits until another document has loaded.
 func (b *browser) press(selector string) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
+	ctx, cancel := b.within()
 	defer cancel()
 	if _, err := chromedp.RunResponse(ctx, chromedp.Click(selector, chromedp.ByQuery)); err != nil {
 		b.t.Fatalf("pressing %s at %s: %v\n%s", selector, b.path(), err, b.text("body"))

@@ -171,3 +171,76 @@ func TestEveryPageIsAccessibleInLightAndDarkOnPhoneAndDesktop(t *testing.T) {
 	b.press("main form[action='/account/tokens'] button")
 	b.accessible("the token viewer")
 }
+
+func TestTheFirstAdministratorIsMadeByThePrintedLink(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, env []string) {
+		s := startServer(t, env...)
+		b := newBrowser(t, s)
+		link := strings.TrimPrefix(s.setupURL(), s.url)
+		b.open(link)
+		b.submit("/setup", fields{"email": "ada@harbour.example", "username": "ada", "password": "password1"})
+		b.wantText("form", "thieves try first")
+		b.submit("/setup", fields{"password": maraPassword})
+		if b.path() != "/account" {
+			b.signIn("ada", maraPassword)
+		}
+		b.wantPath("/account")
+		out, err := s.command("", "user", "show", "ada", "--json")
+		if err != nil || !strings.Contains(out, `"roles":["owner"]`) {
+			t.Errorf("%v: %s", err, out)
+		}
+		b.open(link)
+		b.wantText("main", "used before")
+	})
+}
+
+func TestAnOperatorsLinkSetsANewPasswordAndEndsEverythingOld(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, env []string) {
+		s := startServer(t, env...)
+		s.register(mara, maraPassword)
+		old := s.login(mara, maraPassword)
+		out, err := s.command("", "user", "reset-link", mara)
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		b := newBrowser(t, s)
+		link := strings.TrimPrefix(strings.TrimSpace(out), s.url)
+		b.open(link)
+		b.open(link) // looking consumes nothing
+		b.submit("/reset", fields{"new_password": "other plain words here"})
+		b.signIn(mara, "other plain words here")
+		b.wantPath("/account")
+		s.want(401, "GET", "/auth", old.Access, nil)
+		s.want(401, "POST", "/api/v1/token/refresh", "", map[string]any{"refresh_token": old.Refresh})
+		b.open(link)
+		b.wantText("main", "used before")
+		s.want(401, "POST", "/api/v1/login", "", map[string]any{"username": mara, "password": maraPassword})
+	})
+}
+
+func TestChangingThePasswordSignsOutEveryOtherDevice(t *testing.T) {
+	s := startServer(t)
+	b := newBrowser(t, s)
+	b.signUp(mara, maraPassword)
+	program := s.login(mara, maraPassword)
+	b.signIn(mara, maraPassword)
+	b.open("/account/security")
+	b.submit("/account/security", fields{"current_password": maraPassword, "new_password": "other plain words here"})
+	b.wantText("[role=status]", "Password changed")
+	s.want(401, "GET", "/auth", program.Access, nil)
+	b.open("/account/sessions")
+	b.wantText("main", "this one")
+	if m := s.newest(mara); m.Purpose != "notice" {
+		t.Errorf("the newest mail is %q, want a notice", m.Purpose)
+	}
+}
+
+func TestAVisitorComesBackToWhereTheyWereGoing(t *testing.T) {
+	s := startServer(t)
+	b := newBrowser(t, s)
+	b.signUp(mara, maraPassword)
+	b.open("/account/sessions")
+	b.wantText("h1", "Sign in")
+	b.submit("/login", fields{"username": mara, "password": maraPassword})
+	b.wantPath("/account/sessions")
+}
