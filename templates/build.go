@@ -12,7 +12,7 @@ import (
 	"gatehouse/static"
 )
 
-// readTrees parses every file once for all languages. A page is named after
+// readTrees parses every file. A page is named after
 // its file; layouts and partials name what they define.
 func readTrees(tree fs.FS) (map[string]*parse.Tree, error) {
 	names, err := fs.Glob(tree, "*/*.html")

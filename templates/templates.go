@@ -21,28 +21,35 @@ var files embed.FS
 // Renderer draws the pages in every language.
 type Renderer struct {
 	words     *locales.Bundle
-	languages map[string]*template.Template
+	languages map[string]func() *template.Template
 	buffers   sync.Pool
 	kept      kept
 }
 
-// New reads all pages. It panics on a page that cannot be read and on a key
-// or a file that does not exist: programmer errors, which tests find.
+// New makes a renderer. The pages of a language are read when the first of
+// them is asked for: that takes as long as the rest of a start, and a server
+// whose people all read one language needs no memory for the others.
 func New() *Renderer {
-	r := &Renderer{words: locales.Default(), languages: map[string]*template.Template{}, kept: kept{pages: map[keptKey][]byte{}}}
+	r := &Renderer{words: locales.Default(), languages: map[string]func() *template.Template{}, kept: kept{pages: map[keptKey][]byte{}}}
 	r.buffers.New = func() any { return new(bytes.Buffer) }
+	for _, lang := range locales.Languages {
+		r.languages[lang] = sync.OnceValue(func() *template.Template { return readPages(lang, r.words) })
+	}
+	return r
+}
+
+// readPages panics on a page that cannot be read and on a key or a file that
+// does not exist: programmer errors, which tests find.
+func readPages(lang string, words *locales.Bundle) *template.Template {
 	trees, err := readTrees(files)
 	if err != nil {
 		panic(err)
 	}
-	for _, lang := range locales.Languages {
-		set, err := build(trees, lang, r.words, static.Default())
-		if err != nil {
-			panic(err)
-		}
-		r.languages[lang] = set
+	set, err := build(trees, lang, words, static.Default())
+	if err != nil {
+		panic(err)
 	}
-	return r
+	return set
 }
 
 // Render draws a page: nothing is written when that fails. On an HTTP answer
@@ -87,7 +94,7 @@ func (r *Renderer) draw(b *bytes.Buffer, page, lang string, view any) error {
 	if set == nil {
 		set = r.languages[locales.Languages[0]]
 	}
-	t := set.Lookup(page)
+	t := set().Lookup(page)
 	if t == nil {
 		return errors.New("templates: there is no page " + page)
 	}
