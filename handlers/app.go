@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/gin-gonic/gin"
 
@@ -20,20 +21,17 @@ type app struct {
 	web          *middleware.Set
 	discoveryDoc document
 	openapiDoc   document
-	reference    openapi.Reference
+	// reference is read when somebody looks at it.
+	reference func() (openapi.Reference, error)
 }
 
 func newApp(d Deps) (*app, error) {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	reference, err := openapi.Read()
-	if err != nil {
-		return nil, err
-	}
 	a := &app{
 		Deps: d, discoveryDoc: discoveryOf(d.Config),
-		openapiDoc: newDocument("application/json", openapi.Document()), reference: reference,
+		openapiDoc: newDocument("application/json", openapi.Document()), reference: sync.OnceValues(openapi.Read),
 	}
 	store := websession.New(websession.Deps{
 		Sessions: d.Tokens.Sessions, Secure: strings.HasPrefix(d.Config.AppURL, "https://"), MaxAge: d.Config.SessionMaxAge,

@@ -20,8 +20,7 @@ func (a *app) drawInbox(c *gin.Context, list []mail.InboxMessage) error {
 	return a.draw(c, ok200, templates.PageInbox, view)
 }
 
-func (a *app) drawDocs(c *gin.Context, group string) error {
-	r := a.reference
+func (a *app) drawDocs(c *gin.Context, r openapi.Reference, group string) error {
 	view := templates.DocsView{Layout: a.layout(c, nil), Title: r.Title, Version: r.Version, Description: r.Description, Group: group}
 	for _, g := range r.Groups {
 		view.Groups = append(view.Groups, docsGroup(g))
