@@ -99,9 +99,6 @@ func newClaim(name string, value json.RawMessage) Claim {
 		c.Value = text
 	case json.Unmarshal(value, &list) == nil && len(list) > 0:
 		c.Value = strings.Join(list, ", ")
-		if len(list) == 0 {
-			c.Value = "[]" // an empty line would look like a mistake of ours
-		}
 	case slices.Contains(timeClaims, name) && json.Unmarshal(value, &seconds) == nil:
 		c.At = time.Unix(seconds, 0).UTC()
 	}
