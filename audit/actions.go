@@ -37,8 +37,10 @@ const (
 	SetupLink Action = "setup.link"
 	SetupDone Action = "setup.done"
 
-	KeyCreated Action = "key.created"
-	KeyRetired Action = "key.retired"
+	KeyCreated  Action = "key.created"
+	KeyPromoted Action = "key.promoted"
+	KeyRetired  Action = "key.retired"
+	KeyRevoked  Action = "key.revoked"
 
 	// PersonErased marks that the personal fields of a subject's rows were
 	// blanked. Verify accepts blanked rows only for subjects that have it.

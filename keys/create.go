@@ -1,167 +1,173 @@
 package keys
 
 import (
-	"cmp"
 	"context"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rsa"
-	"crypto/x509"
 	"errors"
-	"fmt"
 
 	"gorm.io/gorm"
 
 	"gatehouse/audit"
 	"gatehouse/internal/database"
-	"gatehouse/internal/secrets"
 	"gatehouse/models"
 )
 
-const (
-	algMAC  = "HS256" // what a MAC secret is for
-	macSize = 32
-	// rsaBits: NIST SP 800-57 part 1, table 2 gives 2048 bits until 2030; keys
-	// here live for weeks, and larger ones make each signature dearer.
-	rsaBits = 2048
-)
-
-// errTaken means that another node was first; what it made is then loaded.
+// errTaken means that another process was first; what it made is then loaded.
 var errTaken = errors.New("keys: another node was first")
 
-// complete loads the ring and makes what is missing. Every key that is there
-// has been opened before the first is made, so that a wrong SECRET_KEY changes
-// nothing.
-func (r *Ring) complete(ctx context.Context) error {
-	for range 5 {
+// maxTries bounds how often a change is planned anew because another process
+// was first. Each time at least one of them got on.
+const maxTries = 50
+
+var errBusy = errors.New("keys: other processes keep changing the ring")
+
+// step is one change of one purpose. All steps of a plan are one transaction.
+type step struct {
+	purpose string
+	from    string            // the kid in the slot, "" when there is none
+	to      models.SigningKey // takes the slot; without a KID the slot stays
+	fresh   bool              // to has no row yet
+	ahead   string            // the kid in the slot of the next key, "" when there is none
+	next    models.SigningKey // takes that slot; always new; without a KID it stays
+	left    string            // the algorithm that is left behind, "" when it stays
+}
+
+// nextSlot names the slot of the key that will sign after the current one.
+func nextSlot(purpose string) string { return purpose + ".next" }
+
+// leftSlot names the mark that says that a purpose has left an algorithm.
+func leftSlot(purpose, alg string) string { return purpose + ".left." + alg }
+
+// settle loads the ring, plans and applies, until there is nothing to do. Every
+// key that is there has been opened before the first is made, so that a wrong
+// SECRET_KEY changes nothing.
+func (r *Ring) settle(ctx context.Context, plan func(*view) ([]step, error)) error {
+	for range maxTries {
 		if err := r.Reload(ctx); err != nil {
 			return err
 		}
-		purpose := r.missing()
-		if purpose == "" {
-			return nil
+		steps, err := plan(r.view.Load())
+		if err != nil || len(steps) == 0 {
+			return err
 		}
-		if err := r.create(ctx, purpose); err != nil && !errors.Is(err, errTaken) {
+		err = r.o.DB.Write(ctx, func(tx *gorm.DB) error { return r.apply(tx, steps) })
+		if err == nil {
+			return r.Reload(ctx)
+		}
+		if !errors.Is(err, errTaken) {
 			return err
 		}
 	}
-	return errors.New("keys: nodes with different SIGNING_ALG keep replacing each other's key; give all the same")
+	return errBusy
 }
 
-// missing names a purpose that has no usable key.
-func (r *Ring) missing() string {
-	v := r.view.Load()
-	for _, name := range macs {
-		if v.macs[name] == nil {
-			return name
+// apply makes all changes or none.
+func (r *Ring) apply(tx *gorm.DB, steps []step) error {
+	for _, s := range steps {
+		if err := r.applyNext(tx, s); err != nil {
+			return err
+		}
+		if err := r.applyCurrent(tx, s); err != nil {
+			return err
+		}
+		if s.left != "" {
+			if err := leave(tx, s, models.At(r.o.Clock())); err != nil {
+				return err
+			}
 		}
 	}
-	for _, p := range signing {
-		if s := v.signers[p.name]; s.Key == nil || s.Alg != r.algOf(p.name) {
-			return p.name
-		}
-	}
-	return ""
+	return nil
 }
 
-// algOf is what a purpose signs with, "" when it has no pair.
-func (r *Ring) algOf(purpose string) string {
-	for _, p := range signing {
-		if p.name == purpose {
-			return cmp.Or(p.alg, r.o.Alg)
-		}
+// applyNext publishes a new next key. When the one before it does not move to
+// the slot of the current key, it is put aside without having signed.
+func (r *Ring) applyNext(tx *gorm.DB, s step) error {
+	if s.next.KID == "" {
+		return nil
 	}
-	return ""
-}
-
-// create makes a key for a purpose and moves the slot to it. Making it (up to
-// a second for RSA) happens before the transaction.
-func (r *Ring) create(ctx context.Context, purpose string) error {
-	row, err := r.generate(purpose)
-	if err != nil {
+	if err := moveSlot(tx, nextSlot(s.purpose), s.ahead, s.next.KID, s.next.CreatedAt); err != nil {
 		return err
 	}
-	old := r.view.Load().slots[purpose]
-	return r.o.DB.Write(ctx, func(tx *gorm.DB) error {
-		if err := moveSlot(tx, old, row); err != nil {
+	if s.ahead != "" && s.ahead != s.to.KID {
+		if err := r.retire(tx, s.ahead, StateNext, s.purpose); err != nil {
 			return err
 		}
-		if err := tx.Create(&row).Error; err != nil {
-			return err
-		}
-		if err := r.record(tx, audit.KeyCreated, row.KID, row.Purpose, row.Alg); err != nil || old == "" {
-			return err
-		}
-		return r.retire(tx, old, row)
-	})
+	}
+	return r.insert(tx, s.next)
 }
 
-func (r *Ring) generate(purpose string) (models.SigningKey, error) {
-	alg := r.algOf(purpose)
-	if alg == "" {
-		// A secret has no thumbprint to name it, and its name is never shown.
-		kid := purpose + "-" + string(secrets.EncodeBase62(secrets.Random(16)))
-		row := models.SigningKey{KID: kid, Purpose: purpose, Alg: algMAC, Public: []byte{}}
-		return r.seal(row, secrets.Random(macSize)), nil
+func (r *Ring) applyCurrent(tx *gorm.DB, s step) error {
+	if s.to.KID == "" {
+		return nil
 	}
-	key, err := generatePair(alg)
-	if err != nil {
-		return models.SigningKey{}, fmt.Errorf("keys: make a key for %s: %w", alg, err)
+	now := models.At(r.o.Clock())
+	if err := moveSlot(tx, s.purpose, s.from, s.to.KID, now); err != nil {
+		return err
 	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return models.SigningKey{}, fmt.Errorf("keys: write a key: %w", err)
+	if err := r.begin(tx, s, now); err != nil || s.from == "" {
+		return err
 	}
-	jwk, err := publicJWK(key, alg)
-	if err != nil {
-		return models.SigningKey{}, err
-	}
-	public, err := jwk.MarshalJSON()
-	if err != nil {
-		return models.SigningKey{}, fmt.Errorf("keys: write a public key: %w", err)
-	}
-	return r.seal(models.SigningKey{KID: jwk.KeyID, Purpose: purpose, Alg: alg, Public: public}, private), nil
+	return r.retire(tx, s.from, StateCurrent, s.purpose)
 }
 
-func generatePair(alg string) (crypto.Signer, error) {
-	switch alg {
-	case EdDSA:
-		_, key, err := ed25519.GenerateKey(random{})
-		return key, err
-	case RS256:
-		return rsa.GenerateKey(random{}, rsaBits)
+// begin lets the key of a step sign.
+func (r *Ring) begin(tx *gorm.DB, s step, now models.Time) error {
+	if s.fresh {
+		return r.insert(tx, s.to)
 	}
-	return ecdsa.GenerateKey(elliptic.P256(), random{})
+	done := tx.Model(&models.SigningKey{}).Where("kid = ? AND state = ?", s.to.KID, StateNext).
+		Updates(map[string]any{"state": StateCurrent, "signs_from": now})
+	if done.Error == nil && done.RowsAffected != 1 {
+		return errTaken
+	}
+	if done.Error != nil {
+		return done.Error
+	}
+	return r.record(tx, audit.KeyPromoted, s.to.KID, s.purpose, s.to.Alg)
 }
 
-// moveSlot claims the slot of row's purpose, which must still hold old ("" for
-// none yet). The primary key or the row count decides between several nodes.
-func moveSlot(tx *gorm.DB, old string, row models.SigningKey) error {
+func (r *Ring) insert(tx *gorm.DB, row models.SigningKey) error {
+	if err := tx.Create(&row).Error; err != nil {
+		return err
+	}
+	return r.record(tx, audit.KeyCreated, row.KID, row.Purpose, row.Alg)
+}
+
+// moveSlot claims a slot, which must still hold old ("" for none yet). The
+// primary key or the row count decides between several processes.
+func moveSlot(tx *gorm.DB, slot, old, kid string, now models.Time) error {
 	if old == "" {
-		err := tx.Create(&models.KeySlot{Purpose: row.Purpose, KID: row.KID, ChangedAt: row.CreatedAt}).Error
+		err := tx.Create(&models.KeySlot{Purpose: slot, KID: kid, ChangedAt: now}).Error
 		if database.IsDuplicate(err) {
 			return errTaken
 		}
 		return err
 	}
-	moved := tx.Model(&models.KeySlot{}).Where("purpose = ? AND kid = ?", row.Purpose, old).
-		Updates(map[string]any{"kid": row.KID, "changed_at": row.CreatedAt})
+	moved := tx.Model(&models.KeySlot{}).Where("purpose = ? AND kid = ?", slot, old).
+		Updates(map[string]any{"kid": kid, "changed_at": now})
 	if moved.Error == nil && moved.RowsAffected != 1 {
 		return errTaken
 	}
 	return moved.Error
 }
 
-// retire stops old from signing; it stays published. A revoked key stays revoked.
-func (r *Ring) retire(tx *gorm.DB, old string, by models.SigningKey) error {
-	done := tx.Model(&models.SigningKey{}).Where("kid = ? AND state = ?", old, StateCurrent).
-		Updates(map[string]any{"state": StateRetiring, "retired_at": by.CreatedAt})
+// leave marks that an algorithm was left, so that no start brings it back. The
+// slot that moved in the same transaction keeps two from writing one mark.
+func leave(tx *gorm.DB, s step, now models.Time) error {
+	slot := leftSlot(s.purpose, s.left)
+	if err := tx.Where("purpose = ?", slot).Delete(&models.KeySlot{}).Error; err != nil {
+		return err
+	}
+	return tx.Create(&models.KeySlot{Purpose: slot, KID: s.left, ChangedAt: now}).Error
+}
+
+// retire stops a key from signing; it stays published. A revoked key stays revoked.
+func (r *Ring) retire(tx *gorm.DB, kid, state, purpose string) error {
+	done := tx.Model(&models.SigningKey{}).Where("kid = ? AND state = ?", kid, state).
+		Updates(map[string]any{"state": StateRetiring, "retired_at": models.At(r.o.Clock())})
 	if done.Error != nil || done.RowsAffected == 0 {
 		return done.Error
 	}
-	return r.record(tx, audit.KeyRetired, old, by.Purpose, "")
+	return r.record(tx, audit.KeyRetired, kid, purpose, "")
 }
 
 func (r *Ring) record(tx *gorm.DB, action audit.Action, kid, purpose, alg string) error {

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -51,9 +52,9 @@ const (
 )
 
 const (
-	// keepAtLeast is how long a key stays published after it has stopped
-	// signing, unless KeepFor asks for longer.
-	keepAtLeast = 24 * time.Hour
+	// keepUnknown is the longest life that a token can be given (the largest
+	// ACCESS_TOKEN_TTL): what counts until KeepFor says what is true here.
+	keepUnknown = 24 * time.Hour
 	// keepMargin covers clocks that differ and answers on their way.
 	keepMargin = 2 * time.Minute
 	// askAgainAfter bounds what a stranger who invents key ids can cost.
@@ -71,9 +72,13 @@ type Options struct {
 	Audit *audit.Log
 	Clock func() time.Time
 	// Alg is what access tokens are signed with: ES256 (the default), EdDSA or
-	// RS256. Another value than that of the current key makes a new one; the
-	// old one stays published until what it signed has expired.
+	// RS256. An algorithm that the ring has never used is that of the next key,
+	// which signs as soon as everybody can know it; one that it has left comes
+	// back by Rotate only.
 	Alg string
+	// RotateEvery is how long a key signs; 0 is 720 h.
+	RotateEvery time.Duration
+	Log         *slog.Logger // nil is silence
 }
 
 // Signer is the private key that signs now.
@@ -92,7 +97,11 @@ type PublicKey struct {
 type Ring struct {
 	o    Options
 	view atomic.Pointer[view]
-	keep atomic.Int64 // nanoseconds that a retiring key stays published
+	keep atomic.Int64 // nanoseconds that the longest token lives
+
+	// Until carefulUntil a key is published for careful before it signs.
+	careful      time.Duration
+	carefulUntil time.Time
 
 	loading  sync.Mutex // one load at a time, so that a later one is never undone
 	watchers []func()
@@ -110,13 +119,30 @@ func Open(ctx context.Context, o Options) (*Ring, error) {
 	if !slices.Contains([]string{ES256, EdDSA, RS256}, o.Alg) {
 		return nil, fmt.Errorf("SIGNING_ALG: %q is not one of ES256, EdDSA and RS256", o.Alg)
 	}
+	if o.RotateEvery == 0 {
+		o.RotateEvery = defaultEvery
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	r := &Ring{o: o}
 	r.view.Store(newView())
-	r.keep.Store(int64(keepAtLeast))
+	r.keep.Store(int64(keepUnknown))
 	if err := r.complete(ctx); err != nil {
 		return nil, err
 	}
+	if line := r.ignored(); line != "" {
+		o.Log.Warn(line)
+	}
 	return r, nil
+}
+
+// complete loads the ring and makes what is missing.
+func (r *Ring) complete(ctx context.Context) error {
+	return r.settle(ctx, func(v *view) ([]step, error) {
+		r.remember(v)
+		return r.plan(v, never)
+	})
 }
 
 // Signer returns the key that signs access tokens now. Key is nil while there
@@ -150,17 +176,11 @@ func (r *Ring) JWKSFor(purpose string) (body []byte, etag string) {
 // must not change it.
 func (r *Ring) MACKey(purpose string) []byte { return r.view.Load().macs[purpose] }
 
-// KeepFor makes keys stay published for at least life after they have stopped
-// signing: the longest life of a token that may still be out, also from before
-// a setting was lowered. It never shortens.
-func (r *Ring) KeepFor(life time.Duration) {
-	for {
-		now := r.keep.Load()
-		if int64(life) <= now || r.keep.CompareAndSwap(now, int64(life)) {
-			return
-		}
-	}
-}
+// KeepFor tells the longest life of a token that may still be out, also from
+// before a setting was lowered and from nodes with another one. Keys stay
+// published for as long after they have stopped signing, and a little longer.
+// It counts from the next Reload.
+func (r *Ring) KeepFor(life time.Duration) { r.keep.Store(int64(life)) }
 
 // OnChange has f called after every change of what Public, Signer, JWKS or
 // MACKey answer.

@@ -20,7 +20,6 @@ import (
 	jose "github.com/go-jose/go-jose/v4"
 	"gorm.io/gorm"
 
-	"gatehouse/internal/secrets"
 	"gatehouse/models"
 )
 
@@ -125,8 +124,26 @@ func place(row models.SigningKey) []byte {
 
 // outlived reports whether all that a retiring key signed has expired.
 func (r *Ring) outlived(row models.SigningKey) bool {
-	end := row.RetiredAt.Add(time.Duration(r.keep.Load()) + keepMargin)
-	return !r.o.Clock().Before(end)
+	return !r.o.Clock().Before(row.RetiredAt.Add(r.keptFor()))
+}
+
+// keptFor is how long a key stays published after it has stopped signing.
+func (r *Ring) keptFor() time.Duration {
+	return time.Duration(r.keep.Load()) + r.CacheFor() + keepMargin
+}
+
+// inSlot is the usable key that a slot names; without one it has no KID.
+func (v *view) inSlot(slot string) models.SigningKey { return v.opened[v.slots[slot]].row }
+
+// without is the view as if kids were not there. Their slots keep their names,
+// which a change of the slot is conditioned on.
+func (v *view) without(kids []string) *view {
+	left := *v
+	left.opened = maps.Clone(v.opened)
+	for _, kid := range kids {
+		delete(left.opened, kid)
+	}
+	return &left
 }
 
 // open unseals a row. The public half is made from the private one, and the
@@ -211,17 +228,3 @@ func rank(kid, signing string) int {
 	}
 	return 1
 }
-
-// seal makes the row of a new key, sealed for that row.
-func (r *Ring) seal(row models.SigningKey, private []byte) models.SigningKey {
-	now := models.At(r.o.Clock())
-	row.State, row.CreatedAt, row.SignsFrom = StateCurrent, now, now
-	row.Private = r.o.Box.Seal(row.TableName(), "private", place(row), private)
-	return row
-}
-
-// random hands the random numbers of secrets to key generators.
-type random struct{}
-
-// Read implements io.Reader.
-func (random) Read(p []byte) (int, error) { return copy(p, secrets.Random(len(p))), nil }
