@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"context"
 	"time"
 
 	"gorm.io/gorm"
@@ -20,12 +21,24 @@ type letter struct {
 	// answer and the rest of the work stay the same, so that the cap tells
 	// nothing, and links that were sent before stay good (security rule 13).
 	leaves bool
-	key    string
+	// coded is false when the codes of a day are used up: the letter then has
+	// its link alone, which nobody can guess.
+	coded bool
+	key   string
 }
 
-// newLetter takes one mail of that purpose off the account's allowance. The
-// cap counts per canonical address, so that no spelling goes around it.
-func (s *Service) newLetter(purpose string, to *models.User, by tokens.Client) *letter {
+const (
+	// inAll is how many times the cap of one purpose all mails to an address may
+	// reach together: 20 an hour with the usual cap of 5.
+	inAll = 4
+	// codesADay bounds the guesses that an address may see, however many
+	// attempts are opened for it from wherever: 20 codes with 5 tries each (NIST
+	// SP 800-63B-4, section 3.2.2).
+	codesADay = 20
+)
+
+// newLetter takes one mail of that purpose off the address's allowance.
+func (s *Service) newLetter(ctx context.Context, purpose string, to *models.User, by tokens.Client) (*letter, error) {
 	locale := to.Locale
 	if locale == "" {
 		locale = cleanLocale(by.Locale)
@@ -33,20 +46,68 @@ func (s *Service) newLetter(purpose string, to *models.User, by tokens.Client) *
 	l := &letter{s: s, key: string(to.EmailKey), message: mail.Message{
 		To: Mailbox(to.Email, to.EmailKey), Locale: locale, Purpose: purpose,
 	}}
-	if s.Mail.Configured() {
-		l.leaves, _ = s.Limits.Take("mail_"+purpose, s.Config.MailPerAddress, l.key)
+	if !s.Mail.Configured() {
+		return l, nil
 	}
-	return l
+	return l, l.allow(ctx)
 }
 
-// link is the one-time row that goes with the letter. At the cap it has no
-// code: one that is never sent is only there to be guessed, and the cap is what
+// allow asks two counters. The one in memory lets exactly as many of many
+// requests at the same moment pass on this node; the rows of the outbox are the
+// truth of all nodes and outlive a restart. Both count per canonical address,
+// so that no spelling goes around them.
+func (l *letter) allow(ctx context.Context) error {
+	rule := l.s.Config.MailPerAddress
+	if l.leaves, _ = l.s.Limits.Take(l.bucket(), rule, l.key); !l.leaves {
+		return nil
+	}
+	now := l.s.Clock()
+	recent, err := l.s.Mail.Recent(ctx, l.message.To, now.Add(-24*time.Hour))
+	if err != nil {
+		l.refund()
+		return err
+	}
+	alike, all, today := 0, 0, 0
+	for _, one := range recent {
+		same, fresh := groupOf(one.Purpose) == groupOf(l.message.Purpose), one.CreatedAt.After(now.Add(-rule.Per))
+		today += one01(same)
+		alike += one01(same && fresh)
+		all += one01(fresh)
+	}
+	if !rule.Off() && (alike >= rule.N || all >= inAll*rule.N) {
+		l.refund()
+		l.leaves = false
+	}
+	l.coded = l.leaves && today < codesADay
+	return nil
+}
+
+func one01(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// groupOf is what a cap is for. The two letters of a sign-up share one: on its
+// own, the cap of each would tell which of the two an address gets.
+func groupOf(purpose string) string {
+	if purpose == mail.AlreadyRegistered {
+		return mail.VerifyEmail
+	}
+	return purpose
+}
+
+func (l *letter) bucket() string { return "mail_" + groupOf(l.message.Purpose) }
+
+// link is the one-time row that goes with the letter. At a cap it has no code:
+// one that is never sent is only there to be guessed, and the caps are what
 // bounds the guesses. An address that has an account already gets a code that
 // nobody is told, because typing one must be answered alike for both.
 func (l *letter) link(subject models.ID) tokens.NewLink {
 	return tokens.NewLink{
 		Kind: tokens.VerifyEmail, Subject: subject, TTL: verifyLinkTTL, CodeTTL: VerifyCodeTTL,
-		WithCode: l.leaves, WithAttempt: true,
+		WithCode: l.coded, WithAttempt: true,
 	}
 }
 
@@ -69,7 +130,7 @@ func (l *letter) enqueue(tx *gorm.DB, link tokens.Link) error {
 // refund gives the allowance back when nothing was queued.
 func (l *letter) refund() {
 	if l.leaves {
-		l.s.Limits.Refund("mail_"+l.message.Purpose, l.s.Config.MailPerAddress, l.key)
+		l.s.Limits.Refund(l.bucket(), l.s.Config.MailPerAddress, l.key)
 	}
 }
 

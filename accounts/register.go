@@ -95,7 +95,10 @@ func (s *Service) registerPending(ctx context.Context, u *models.User, by tokens
 	if err != nil {
 		return Registered{}, err
 	}
-	letter := s.signupLetter(u, owner, by)
+	letter, err := s.signupLetter(ctx, u, owner, by)
+	if err != nil {
+		return Registered{}, err
+	}
 	defer letter.refundOn(&err)
 	err = s.DB.Write(ctx, func(tx *gorm.DB) error {
 		if err := insertPending(tx, u); err != nil {
@@ -116,11 +119,11 @@ func (s *Service) registerPending(ctx context.Context, u *models.User, by tokens
 
 // signupLetter is the mail of a sign-up: the way to confirm it, or, to the
 // stored address of who has an account already, that somebody tried.
-func (s *Service) signupLetter(u, owner *models.User, by tokens.Client) *letter {
+func (s *Service) signupLetter(ctx context.Context, u, owner *models.User, by tokens.Client) (*letter, error) {
 	if owner != nil {
-		return s.newLetter(mail.AlreadyRegistered, owner, by)
+		return s.newLetter(ctx, mail.AlreadyRegistered, owner, by)
 	}
-	return s.newLetter(mail.VerifyEmail, u, by)
+	return s.newLetter(ctx, mail.VerifyEmail, u, by)
 }
 
 func insertPending(tx *gorm.DB, u *models.User) error {
@@ -133,8 +136,11 @@ func insertPending(tx *gorm.DB, u *models.User) error {
 // registerAtOnce makes the account without proof of the address. This setting
 // gives up the secrecy of who is there: a taken name is a conflict.
 func (s *Service) registerAtOnce(ctx context.Context, u *models.User, by tokens.Client) (Registered, error) {
-	letter := s.newLetter(mail.VerifyEmail, u, by)
-	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
+	letter, err := s.newLetter(ctx, mail.VerifyEmail, u, by)
+	if err != nil {
+		return Registered{}, err
+	}
+	err = s.DB.Write(ctx, func(tx *gorm.DB) error {
 		if err := insert(tx, u); err != nil {
 			return err
 		}

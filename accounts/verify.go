@@ -234,9 +234,9 @@ func (s *Service) Resend(ctx context.Context, attempt string, by tokens.Client) 
 	if err != nil {
 		return err
 	}
-	letter := s.signupLetter(up.user, owner, by)
-	if !letter.leaves {
-		return nil
+	letter, err := s.signupLetter(ctx, up.user, owner, by)
+	if err != nil || !letter.leaves {
+		return err
 	}
 	defer letter.refundOn(&err)
 	return s.DB.Write(ctx, func(tx *gorm.DB) error {
@@ -262,7 +262,10 @@ func (s *Service) rival(ctx context.Context, up signup) (*models.User, error) {
 // SendVerification mails the way to confirm the address of an account that has
 // none confirmed yet, after its owner gave the right password.
 func (s *Service) SendVerification(ctx context.Context, u *models.User, by tokens.Client) (attempt secrets.Raw, err error) {
-	letter := s.newLetter(mail.VerifyEmail, u, by)
+	letter, err := s.newLetter(ctx, mail.VerifyEmail, u, by)
+	if err != nil {
+		return secrets.Raw{}, err
+	}
 	defer letter.refundOn(&err)
 	err = s.DB.Write(ctx, func(tx *gorm.DB) error {
 		link, err := s.Tokens.Links.Create(tx, letter.link(u.ID))

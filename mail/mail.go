@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
-	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -95,7 +94,7 @@ func (m *Mailer) row(msg Message) (models.OutboxMail, error) {
 		ID:           id,
 		Purpose:      msg.Purpose,
 		Recipient:    msg.To,
-		RecipientKey: m.Box.MAC("mail/recipient", []byte(strings.ToLower(msg.To))),
+		RecipientKey: m.recipientKey(msg.To),
 		Locale:       m.renderer.language(msg.Locale),
 		Body:         sealed,
 		State:        queued,

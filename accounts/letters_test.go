@@ -1,0 +1,99 @@
+package accounts
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"gatehouse/internal/database"
+	"gatehouse/internal/ratelimit"
+	"gatehouse/internal/testkit"
+	"gatehouse/tokens"
+)
+
+// guesses is how many wrong codes for an address are compared when a stranger
+// opens an attempt and types into it until it is closed.
+func (h *house) guesses(email string) (n int) {
+	h.t.Helper()
+	attempt, _ := h.signUp(email, "")
+	for {
+		_, err := h.Verify(h.ctx(), VerifyInput{Attempt: attempt, Code: "000000", Client: visitor})
+		if err == nil {
+			h.t.Skip("the code happens to be 000000")
+		}
+		if errors.Is(err, tokens.ErrLink) {
+			return n
+		}
+		if n++; n > 100 {
+			h.t.Fatal("one attempt takes any number of guesses")
+		}
+	}
+}
+
+func TestTheCapOfMailsHoldsOnAllNodesTogetherAndAfterARestart(t *testing.T) {
+	testkit.EachDB(t, func(t *testing.T, db *database.DB) {
+		for range 4 { // each node has its own memory and the same database
+			h := newHouse(t, db)
+			for range 3 {
+				h.signUp("ada@example.com", "")
+			}
+			if n := len(h.mailsTo("ada@example.com")); n > 5 {
+				t.Fatalf("%d mails left, the cap is 5", n)
+			}
+		}
+	})
+}
+
+func TestTheCapOfMailsHoldsForSignUpsAtOnce(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		race(func(int) error {
+			_, err := h.Register(h.ctx(), Register{Email: "ada@example.com", Password: goodPassword, Client: visitor})
+			return err
+		})
+		if n := len(h.mailsTo("ada@example.com")); n != 5 {
+			t.Errorf("%d mails left, the cap is 5", n)
+		}
+	})
+}
+
+// Were the cap of each purpose on its own, an attempt without a code would tell
+// that the address had no account an hour ago and has one now.
+func TestTheCapTellsNothingAboutAnAddressThatBecameAnAccount(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		attempt, m := h.signUp("ada@example.com", "")
+		for range 4 {
+			h.signUp("ada@example.com", "")
+		}
+		atTheCap := h.guesses("ada@example.com")
+		if _, err := h.Verify(h.ctx(), VerifyInput{Attempt: attempt, Code: m.Code}); err != nil {
+			t.Fatal(err)
+		}
+		if now := h.guesses("ada@example.com"); now != atTheCap {
+			t.Errorf("%d guesses before there was an account, %d after", atTheCap, now)
+		}
+	})
+}
+
+// NIST SP 800-63B-4, section 3.2.2: at most 100 guesses. Attempts of many
+// networks and days are one address all the same; the link stays good.
+func TestNoDayHasMoreThanAHundredGuessesOfTheCodesForOneAddress(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		total := 0
+		for range 24 * 5 {
+			total += h.guesses("ada@example.com")
+			h.clock.Advance(12 * time.Minute)
+		}
+		if total != 100 {
+			t.Errorf("%d guesses within a day, want 100", total)
+		}
+		h.clock.Advance(time.Hour)
+		_, m := h.signUp("ada@example.com", "")
+		if m.Code != "" {
+			t.Error("a code beyond the day's number left")
+		}
+		token := h.linkToken(m)
+		if _, err := h.Verify(h.ctx(), VerifyInput{Token: token, Password: goodPassword}); err != nil {
+			t.Error("the owner is locked out:", err)
+		}
+	}, func(d *Deps) { d.Config.SignupPerNetwork = ratelimit.Rule{} })
+}
