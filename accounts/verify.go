@@ -86,7 +86,7 @@ func (s *Service) Verify(ctx context.Context, in VerifyInput) (*models.User, err
 	}
 	up, err := s.prove(ctx, in)
 	if err != nil {
-		return nil, err
+		return nil, s.recordWrong(ctx, in, up, err)
 	}
 	if !up.pending {
 		return s.confirm(ctx, up, in.Client)
@@ -95,6 +95,31 @@ func (s *Service) Verify(ctx context.Context, in VerifyInput) (*models.User, err
 		up.user.Username, up.user.UsernameKey = name, key
 	}
 	return s.activate(ctx, up, in.Client)
+}
+
+// recordWrong leaves a trace of a guess (ASVS 5.0, 16.3.1), even when the caller
+// is gone by now. Attempts and links that are not there leave none: strangers
+// can make up any number of those.
+func (s *Service) recordWrong(ctx context.Context, in VerifyInput, up signup, why error) error {
+	ctx = context.WithoutCancel(ctx)
+	e := event(audit.SignupVerified, up.link.Subject, in.Client)
+	switch {
+	case errors.Is(why, tokens.ErrCode):
+		found, err := s.Tokens.Links.ByAttempt(ctx, tokens.VerifyEmail, in.Attempt)
+		if err != nil {
+			return why // another request has used it up
+		}
+		e.Subject, e.Reason = found.Subject, "code_wrong"
+	case apperr.From(why).Fields["password"].Reason == "wrong":
+		e.Reason = "password_wrong"
+	default:
+		return why
+	}
+	e.Outcome = audit.Failure
+	if err := s.Audit.Record(ctx, e); err != nil {
+		return err
+	}
+	return why
 }
 
 // prove finds the sign-up that the caller may confirm.
