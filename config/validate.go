@@ -199,6 +199,10 @@ func (c Config) checkLimits() error {
 	if c.LimitLoginPerNet.Off() {
 		return fmt.Errorf("LIMIT_LOGIN_PER_NETWORK: off is for loopback alone: want N/duration such as 300/1m")
 	}
+	// The cap of mails also bounds the guesses of the codes in them.
+	if c.LimitMailPerAddress.Off() {
+		return fmt.Errorf("LIMIT_MAIL_PER_ADDRESS: off is for loopback alone: want N/duration such as 5/1h")
+	}
 	if c.LimitLoginFreeTries == NoDelay {
 		return fmt.Errorf("LIMIT_LOGIN_FREE_TRIES: off is for loopback alone: want 1 to 10")
 	}
