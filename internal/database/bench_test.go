@@ -221,3 +221,23 @@ func BenchmarkWarmStart(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkReadRow is the read of one row by its key under a context that may
+// end, as every request has one, both ways.
+func BenchmarkReadRow(b *testing.B) {
+	db := testkit.DB(b)
+	id := seedFamilies(b, db)[0]
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
+	for name, read := range map[string]func(context.Context) *gorm.DB{"Read": db.Read, "ReadRow": db.ReadRow} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				var generation int64
+				if err := read(ctx).Raw("SELECT generation FROM refresh_families WHERE id = ?", id).Row().Scan(&generation); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
