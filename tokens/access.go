@@ -222,7 +222,7 @@ func (a *Access) liveByID(ctx context.Context, id models.ID) (*sessionRow, error
 	if id.IsZero() {
 		return nil, ErrNoSession
 	}
-	row, err := findSession(a.deps.DB.Read(ctx), "s.id = ?", id)
+	row, err := findSession(a.deps.DB.ReadRow(ctx), "s.id = ?", id)
 	if err != nil {
 		return nil, err
 	}

@@ -58,7 +58,7 @@ func (r *Refresh) find(ctx context.Context, id models.ID, causal bool) (*familyR
 	if causal {
 		err = r.db.CausalRead(ctx, read)
 	} else {
-		err = database.Unavailable(read(r.db.Read(ctx)))
+		err = database.Unavailable(read(r.db.ReadRow(ctx)))
 	}
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
