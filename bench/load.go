@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -157,9 +158,20 @@ func skipChunks(r *bufio.Reader) error {
 	}
 }
 
-// cpuTime is user and system time of a process and its threads (proc(5)), in
-// steps of 10 ms.
+// cpuTime is user and system time of a process, its threads and its children
+// (proc(5)), in steps of 10 ms.
 func cpuTime(pid int) (time.Duration, error) {
+	own, err := cpuTimeOf(pid)
+	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	for _, child := range strings.Fields(string(children)) {
+		id, _ := strconv.Atoi(child)
+		more, _ := cpuTimeOf(id)
+		own += more
+	}
+	return own, err
+}
+
+func cpuTimeOf(pid int) (time.Duration, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
@@ -172,6 +184,15 @@ func cpuTime(pid int) (time.Duration, error) {
 	user, _ := strconv.ParseInt(f[11], 10, 64)
 	system, _ := strconv.ParseInt(f[12], 10, 64)
 	return time.Duration(user+system) * 10 * time.Millisecond, nil
+}
+
+// ownCPU is the CPU time of this process, in microseconds' precision.
+func ownCPU() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // memory is the resident memory of a process now and at its highest, in MB.

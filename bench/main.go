@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"time"
 )
 
@@ -22,9 +23,10 @@ const (
 )
 
 var (
-	rounds = flag.Int("rounds", 3, "rounds of each measurement, at least 3 for the table to mean something")
-	length = flag.Duration("for", 3*time.Second, "length of one measurement")
-	only   = flag.String("only", "", "run only the part of this name: check, hash, refresh, pages, peers, start, scale, mysql, storm")
+	rounds  = flag.Int("rounds", 3, "rounds of each measurement, at least 3 for the table to mean something")
+	length  = flag.Duration("for", 3*time.Second, "length of one measurement")
+	profile = flag.String("profile", "", "write a CPU profile of this process, in which sight and mysql run")
+	only    = flag.String("only", "", "run only the part of this name: check, sight, pages, hash, refresh, peers, start, scale, mysql, storm")
 )
 
 // bench is what the parts share.
@@ -41,6 +43,19 @@ func main() {
 		exit(runAnchor(os.Args[2], os.Args[3]))
 	}
 	flag.Parse()
+	if *profile != "" {
+		f, err := os.Create(*profile)
+		if err == nil {
+			err = pprof.StartCPUProfile(f)
+		}
+		if err != nil {
+			exit(err)
+		}
+		defer f.Close()
+		err = run()
+		pprof.StopCPUProfile()
+		exit(err)
+	}
 	exit(run())
 }
 
@@ -66,7 +81,8 @@ func run() error {
 		name string
 		run  func(*bench) error
 	}{
-		{"check", measureChecks}, {"pages", measurePages}, {"hash", measureSignIn}, {"refresh", measureRefresh},
+		{"check", measureChecks}, {"sight", measureSight}, {"pages", measurePages}, {"hash", measureSignIn},
+		{"refresh", measureRefresh}, {"peers", measurePeers},
 		{"start", measureStart}, {"scale", measureScale}, {"mysql", measureMySQL}, {"storm", measureStorm},
 	} {
 		if *only != "" && *only != part.name {
@@ -87,7 +103,7 @@ func (b *bench) add(r row) { b.rows = append(b.rows, r) }
 // fresh starts the product on an empty folder with one user in it.
 func (b *bench) fresh(name string, env ...string) (*proc, error) {
 	data := filepath.Join(b.tmp, name)
-	if _, err := b.gh.run(benchPassword+"\n", data, env, "user", "add", benchEmail, "--password-stdin"); err != nil {
+	if _, err := b.gh.run(benchPassword+"\n", data, env, "user", "add", benchEmail, "--role", "owner", "--password-stdin"); err != nil {
 		return nil, err
 	}
 	return b.gh.serve(data, env...)
