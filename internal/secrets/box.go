@@ -15,14 +15,32 @@ import (
 var ErrOpen = errors.New("secrets: sealed value does not open with this SECRET_KEY in this place")
 
 // Box seals columns and makes keyed hashes with keys derived from SECRET_KEY.
+// While SECRET_KEY is changed it also knows the one before it.
 type Box struct {
 	aead   cipher.AEAD
 	macKey []byte
+	old    *Box // opens and recognises, and never seals; nil without one
 }
 
 // NewBox derives the keys (HKDF-SHA-256, RFC 5869) from the bytes of
 // SECRET_KEY, which must be at least 32.
-func NewBox(master []byte) (*Box, error) {
+func NewBox(master []byte) (*Box, error) { return NewBoxWithOld(master, nil) }
+
+// NewBoxWithOld is NewBox that opens what was sealed with old, too; an empty
+// old is none.
+func NewBoxWithOld(master, old []byte) (*Box, error) {
+	box, err := derive(master)
+	if err != nil || len(old) == 0 {
+		return box, err
+	}
+	box.old, err = derive(old)
+	return box, err
+}
+
+// HasOld reports whether there is an old key beside the one that seals.
+func (b *Box) HasOld() bool { return b.old != nil }
+
+func derive(master []byte) (*Box, error) {
 	if len(master) < 32 {
 		return nil, errors.New("secrets: SECRET_KEY must have at least 32 bytes")
 	}
@@ -61,10 +79,26 @@ func (b *Box) Open(table, column string, row, sealed []byte) ([]byte, error) {
 		return nil, ErrOpen
 	}
 	plain, err := b.aead.Open(nil, nil, sealed[1:], place(table, column, row))
-	if err != nil {
-		return nil, ErrOpen
+	if err == nil {
+		return plain, nil
 	}
-	return plain, nil
+	if b.old != nil {
+		return b.old.Open(table, column, row, sealed)
+	}
+	return nil, ErrOpen
+}
+
+// Reseal seals with the key of today what only the old one opens. changed is
+// false for what today's opens; ErrOpen is for what none does.
+func (b *Box) Reseal(table, column string, row, sealed []byte) (again []byte, changed bool, err error) {
+	plain, err := b.Open(table, column, row, sealed)
+	if err != nil || b.old == nil {
+		return sealed, false, err
+	}
+	if _, err := b.old.Open(table, column, row, sealed); err != nil {
+		return sealed, false, nil
+	}
+	return b.Seal(table, column, row, plain), true, nil
 }
 
 // MAC is a keyed hash (HMAC-SHA-256) for one purpose, over parts that cannot
@@ -72,6 +106,16 @@ func (b *Box) Open(table, column string, row, sealed []byte) ([]byte, error) {
 // (six-digit codes) and for names that should not be readable in a table.
 func (b *Box) MAC(purpose string, parts ...[]byte) []byte {
 	return MAC(b.macKey, purpose, parts...)
+}
+
+// Recognises reports, in constant time, whether mac is the MAC of parts by the
+// key of today or by the old one.
+func (b *Box) Recognises(mac []byte, purpose string, parts ...[]byte) bool {
+	ok := Equal(mac, b.MAC(purpose, parts...))
+	if b.old != nil {
+		ok = Equal(mac, b.old.MAC(purpose, parts...)) || ok
+	}
+	return ok
 }
 
 // MAC is HMAC-SHA-256 under a key of the caller's, framed as Box.MAC.

@@ -63,6 +63,45 @@ func TestASealedValueOpensInItsOwnPlaceOnly(t *testing.T) {
 	}
 }
 
+func TestABoxWithAnOldKeyOpensBothAndSealsAnew(t *testing.T) {
+	was, now := Random(32), Random(32)
+	before, err := NewBox(was)
+	if err != nil {
+		t.Fatal(err)
+	}
+	both, err := NewBoxWithOld(now, was)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, _ := NewBox(now)
+	row := []byte("row")
+	sealed := before.Seal("t", "c", row, []byte("plain"))
+	again, changed, err := both.Reseal("t", "c", row, sealed)
+	if err != nil || !changed {
+		t.Fatal(changed, err)
+	}
+	if got, err := after.Open("t", "c", row, again); err != nil || string(got) != "plain" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if _, changed, err := both.Reseal("t", "c", row, again); changed || err != nil {
+		t.Error("sealed twice", err)
+	}
+	if _, err := before.Open("t", "c", row, both.Seal("t", "c", row, []byte("x"))); err != ErrOpen {
+		t.Error("it seals with the old key")
+	}
+	if _, _, err := after.Reseal("t", "c", row, sealed); err != ErrOpen {
+		t.Error("without the old key it opens", err)
+	}
+	mac := before.MAC("p", row)
+	if !both.Recognises(mac, "p", row) || !both.Recognises(after.MAC("p", row), "p", row) || after.Recognises(mac, "p", row) ||
+		both.Recognises(mac, "q", row) || both.Recognises(nil, "p", row) {
+		t.Error("Recognises is wrong")
+	}
+	if _, err := NewBoxWithOld(now, was[:31]); err == nil || after.HasOld() || !both.HasOld() {
+		t.Error("a short old key was accepted")
+	}
+}
+
 func TestTokensAreOfOneLengthAndNeverTheSame(t *testing.T) {
 	seen := map[string]bool{}
 	for range 200 {
