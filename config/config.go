@@ -17,6 +17,7 @@ type Config struct {
 	DataDir           string   `env:"DATA_DIR" envDefault:"data" help:"Folder of the embedded database and the generated secret."`
 	DatabaseURL       Secret   `env:"DATABASE_URL" secret:"true" help:"sqlite:PATH, or mysql://user:password@tcp(host:3306)/name. Default: sqlite:DATA_DIR/gatehouse.db."`
 	SecretKey         Secret   `env:"SECRET_KEY" secret:"true" help:"32 random bytes or more, in hex or base64. Made once in DATA_DIR/secret.key with SQLite; must be given with MySQL. The command secret prints a good one."`
+	SecretKeyOld      Secret   `env:"SECRET_KEY_OLD" secret:"true" help:"A second key that opens sealed values too, while SECRET_KEY is changed. Remove it after the command secret rotate."`
 	TrustedProxies    Networks `env:"TRUSTED_PROXIES" help:"Networks (CIDR, separated by commas) whose X-Forwarded-For is believed. Default: none."`
 
 	SMTPURL  Secret `env:"SMTP_URL" secret:"true" help:"smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465. With ?tls=off a private relay without password is used in the clear. Without SMTP_URL mail lands in /dev/inbox, on loopback only."`
@@ -32,7 +33,8 @@ type Config struct {
 	RefreshRetryWindow  time.Duration `env:"REFRESH_RETRY_WINDOW" envDefault:"30s" min:"1s" max:"10m" help:"How long after its first use a refresh token may be shown again by tabs and retries."`
 	SessionIdleTTL      time.Duration `env:"SESSION_IDLE_TTL" envDefault:"24h" min:"1s" max:"8784h" help:"Life of a browser session that is not used."`
 	SessionAbsoluteTTL  time.Duration `env:"SESSION_ABSOLUTE_TTL" envDefault:"720h" min:"1s" max:"8784h" help:"Longest life of a browser session, used or not."`
-	SigningAlg          string        `env:"SIGNING_ALG" envDefault:"ES256" oneof:"ES256 EdDSA RS256" help:"Signature of access tokens: ES256, EdDSA or RS256."`
+	SigningAlg          string        `env:"SIGNING_ALG" envDefault:"ES256" oneof:"ES256 EdDSA RS256" help:"Signature of access tokens: ES256, EdDSA or RS256. A change is published first and signs minutes later; give all nodes the same."`
+	KeyRotationEvery    time.Duration `env:"KEY_ROTATION_EVERY" envDefault:"720h" min:"1s" max:"8784h" help:"How long a key signs. The next one is published before that, the last one until all that it signed has expired. Below two minutes is for tests."`
 
 	HashConcurrency     int   `env:"HASH_CONCURRENCY" envDefault:"0" min:"0" max:"256" help:"Password hashes computed at once, 19 MiB each. 0 is one a processor."`
 	LimitSignupPerNet   Limit `env:"LIMIT_SIGNUP_PER_NETWORK" envDefault:"20/1h" help:"Sign-ups from one network (IPv4 address, IPv6 /48)."`

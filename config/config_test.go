@@ -60,6 +60,9 @@ func TestABadSettingIsOneLineThatNamesTheVariable(t *testing.T) {
 		{"DATABASE_URL=mysql://u@tcp(db)/g", "SECRET_KEY: must be set with MySQL"},
 		{"SECRET_KEY=changeme", "SECRET_KEY: "},
 		{"SECRET_KEY=" + strings.Repeat("ab", 32), "SECRET_KEY: is a sample"},
+		{"SECRET_KEY_OLD=changeme", "SECRET_KEY_OLD: "},
+		{"SECRET_KEY_OLD_FILE=/does/not/exist", "SECRET_KEY_OLD_FILE: "},
+		{"KEY_ROTATION_EVERY=10ms", "KEY_ROTATION_EVERY: want 1s to 8784h"},
 		{"TRUSTED_PROXIES=10.0.0.0/8,elsewhere", `TRUSTED_PROXIES: "elsewhere"`},
 		{"TRUSTED_PROXIES=0.0.0.0/0", "TRUSTED_PROXIES: "},
 		{"SMTP_URL=http://mail", "SMTP_URL: "},
@@ -114,6 +117,16 @@ func TestASecretMayComeFromAFile(t *testing.T) {
 	}
 	if _, err := load([]string{"SECRET_KEY_FILE=" + path, goodKey}, ""); err == nil {
 		t.Error("a secret given twice was accepted")
+	}
+}
+
+func TestTheOldSecretKeyIsNotTheNewOne(t *testing.T) {
+	_, value, _ := strings.Cut(goodKey, "=")
+	if _, err := load([]string{goodKey, "SECRET_KEY_OLD=" + strings.ToUpper(value)}, ""); err == nil || !strings.HasPrefix(err.Error(), "SECRET_KEY_OLD: ") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := load([]string{goodKey, "SECRET_KEY_OLD=" + strings.Replace(value, "00", "ff", 1)}, ""); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -32,7 +33,7 @@ func (c *Config) fillDefaults() {
 // is returned as one line.
 func (c Config) Validate() error {
 	for _, check := range []func() error{
-		c.checkTags, c.checkListen, c.checkAppURL, c.checkName, c.checkDatabase, c.checkSecretKey,
+		c.checkTags, c.checkListen, c.checkAppURL, c.checkName, c.checkDatabase, c.checkSecretKey, c.checkSecretKeyOld,
 		c.checkMail, c.checkLifetimes, c.checkLimits,
 	} {
 		if err := check(); err != nil {
@@ -139,6 +140,20 @@ func (c Config) checkSecretKey() error {
 	}
 	_, err := DecodeSecretKey(c.SecretKey.Reveal())
 	return err
+}
+
+func (c Config) checkSecretKeyOld() error {
+	if c.SecretKeyOld == "" {
+		return nil
+	}
+	old, err := DecodeSecretKey(c.SecretKeyOld.Reveal())
+	if err != nil {
+		return fmt.Errorf("SECRET_KEY_OLD: want a key that was SECRET_KEY before: 32 random bytes or more in hex or base64")
+	}
+	if now, err := DecodeSecretKey(c.SecretKey.Reveal()); err == nil && bytes.Equal(now, old) {
+		return fmt.Errorf("SECRET_KEY_OLD: is the same as SECRET_KEY: want the one before it, or nothing")
+	}
+	return nil
 }
 
 // DecodeSecretKey reads hex or base64 (standard or URL alphabet, padded or
