@@ -3,6 +3,7 @@ package tokens
 import (
 	"context"
 	"errors"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -29,6 +30,16 @@ func (l *Log) openDeployment(ctx context.Context) error {
 		_, err = l.db.Exec(ctx, "UPDATE deployment SET access_ttl_max = ? WHERE id = 1 AND access_ttl_max < ?", ttl, ttl)
 	}
 	return err
+}
+
+// LongestLife is the longest life that access tokens of this deployment ever
+// had, on any node and under any setting.
+func (l *Log) LongestLife(ctx context.Context) (time.Duration, error) {
+	row, err := l.deployment(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return max(time.Duration(row.AccessTTLMax)*time.Microsecond, l.ttl), nil
 }
 
 func (l *Log) deployment(ctx context.Context) (row models.Deployment, err error) {
