@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -130,6 +131,7 @@ func (r *Ring) review(v *view, force bool) ([]Rotation, error) {
 // It answers NotFound for a kid that is no signing key, and Conflict for one
 // that is revoked already.
 func (r *Ring) Revoke(ctx context.Context, kids []string, commit func(change func(tx *gorm.DB) error) error) error {
+	kids = slices.Compact(slices.Sorted(slices.Values(kids)))
 	for range maxTries {
 		if err := r.Reload(ctx); err != nil {
 			return err
