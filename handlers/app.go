@@ -20,6 +20,7 @@ type app struct {
 	Deps
 	web          *middleware.Set
 	discoveryDoc document
+	jwksCache    []string
 	openapiDoc   document
 	// reference is read when somebody looks at it.
 	reference func() (openapi.Reference, error)
@@ -30,7 +31,7 @@ func newApp(d Deps) (*app, error) {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
 	a := &app{
-		Deps: d, discoveryDoc: discoveryOf(d.Config),
+		Deps: d, discoveryDoc: discoveryOf(d.Config), jwksCache: publicFor(d.Keys.CacheFor()),
 		openapiDoc: newDocument("application/json", openapi.Document()), reference: sync.OnceValues(openapi.Read),
 	}
 	store := websession.New(websession.Deps{

@@ -4,8 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 )
@@ -22,14 +24,21 @@ func newDocument(kind string, body []byte) document {
 	return document{body: body, etag: []string{`"` + hex.EncodeToString(sum[:12]) + `"`}, kind: []string{kind}}
 }
 
-// Caches may keep the key set for as long as a new key is published before it
-// signs, and the rest until the next release.
+// What changes with a release only may be kept for a while.
 var publicFor5Minutes = []string{"public, max-age=300"}
 
+// publicFor is for the key set: caches may keep it for as long as the ring
+// publishes a new key before it signs.
+func publicFor(d time.Duration) []string {
+	return []string{fmt.Sprintf("public, max-age=%d", int(d.Seconds()))}
+}
+
 // serve answers 304 to who has it already (RFC 9110, section 13.1.2).
-func (d document) serve(c *gin.Context) {
+func (d document) serve(c *gin.Context) { d.serveFor(c, publicFor5Minutes) }
+
+func (d document) serveFor(c *gin.Context, cache []string) {
 	h := c.Writer.Header()
-	h["Cache-Control"] = publicFor5Minutes
+	h["Cache-Control"] = cache
 	h["Etag"] = d.etag
 	if match := c.Request.Header["If-None-Match"]; len(match) > 0 && matches(match, d.etag[0]) {
 		c.Status(http.StatusNotModified)
@@ -64,7 +73,7 @@ var anyOrigin = []string{"*"}
 func (a *app) jwks(c *gin.Context) error {
 	body, etag := a.Keys.JWKS()
 	crossSite(c)
-	document{body: body, etag: []string{etag}, kind: jwksType}.serve(c)
+	document{body: body, etag: []string{etag}, kind: jwksType}.serveFor(c, a.jwksCache)
 	return nil
 }
 

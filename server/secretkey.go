@@ -40,6 +40,21 @@ func masterKey(c config.Config) ([]byte, error) {
 	return makeKey(path)
 }
 
+// newBox is the box of SECRET_KEY, and of SECRET_KEY_OLD while there is one.
+func newBox(c config.Config) (*secrets.Box, error) {
+	key, err := masterKey(c)
+	if err != nil {
+		return nil, err
+	}
+	var old []byte
+	if c.SecretKeyOld != "" {
+		if old, err = config.DecodeSecretKey(c.SecretKeyOld.Reveal()); err != nil {
+			return nil, err
+		}
+	}
+	return secrets.NewBoxWithOld(key, old)
+}
+
 func makeKey(path string) ([]byte, error) {
 	key := secrets.Random(32)
 	// O_EXCL lets one of two first starts make the key; the other reads it.

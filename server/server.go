@@ -59,6 +59,9 @@ func (r *Rooms) serve(ctx context.Context, listener net.Listener, out io.Writer)
 	if err := r.Tokens.Log.Start(ctx); err != nil {
 		return err
 	}
+	if err := r.keepKeys(ctx); err != nil {
+		return err
+	}
 	handler, err := r.Handler()
 	if err != nil {
 		return err
@@ -137,11 +140,30 @@ func (r *Rooms) jobs() *jobs.Runner {
 		_, err := r.Audit.Seal(ctx)
 		return err
 	}})
-	runner.Add(jobs.Job{Name: "keys-reload", Every: time.Second, Run: r.Keys.Reload})
+	// Commands and other nodes are noticed within a second, jitter included.
+	runner.Add(jobs.Job{Name: "keys-reload", Every: 900 * time.Millisecond, Run: r.Keys.Reload})
+	runner.Add(jobs.Job{Name: "keys-keep", Every: time.Minute, Run: r.keepKeys})
+	runner.Add(jobs.Job{Name: "keys-rotate", Every: r.Keys.TendEvery(), Lease: true, Run: func(ctx context.Context) error {
+		// A key must not be deleted by a node that does not know how long
+		// tokens live elsewhere.
+		if err := r.keepKeys(ctx); err != nil {
+			return err
+		}
+		return r.Keys.Tend(ctx)
+	}})
 	runner.Add(jobs.Job{Name: "trim-tokens", Every: time.Minute, Lease: true, Run: r.Tokens.Trim})
 	runner.Add(jobs.Job{Name: "trim-signups", Every: 10 * time.Minute, Lease: true, Run: r.Accounts.Trim})
 	runner.Add(jobs.Job{Name: "trim-throttle", Every: 10 * time.Minute, Lease: true, Run: r.SignIn.Trim})
 	return runner
+}
+
+// keepKeys learns how long keys that no longer sign are needed.
+func (r *Rooms) keepKeys(ctx context.Context) error {
+	life, err := r.Tokens.Log.LongestLife(ctx)
+	if err == nil {
+		r.Keys.KeepFor(life)
+	}
+	return err
 }
 
 // greet tells the person who started it where to go.

@@ -66,11 +66,7 @@ func OpenRooms(ctx context.Context, c config.Config, errOut io.Writer) (*Rooms, 
 	if err := makeDataDir(c); err != nil {
 		return nil, err
 	}
-	key, err := masterKey(c)
-	if err != nil {
-		return nil, err
-	}
-	box, err := secrets.NewBox(key)
+	box, err := newBox(c)
 	if err != nil {
 		return nil, err
 	}
@@ -110,12 +106,14 @@ func (r *Rooms) build(ctx context.Context) error {
 	}
 	r.Clock = clock.Now
 	r.Audit = audit.New(r.DB, r.Clock)
-	ring, err := keys.Open(ctx, keys.Options{DB: r.DB, Box: r.Box, Audit: r.Audit, Clock: r.Clock, Alg: r.Config.SigningAlg})
+	ring, err := keys.Open(ctx, keys.Options{
+		DB: r.DB, Box: r.Box, Audit: r.Audit, Clock: r.Clock,
+		Alg: r.Config.SigningAlg, RotateEvery: r.Config.KeyRotationEvery, Log: r.Logger,
+	})
 	if err != nil {
 		return err
 	}
 	r.Keys = ring
-	r.Keys.KeepFor(r.Config.AccessTokenTTL)
 	r.Passwords = passwords.New(passwords.Options{
 		Concurrency: r.Config.HashConcurrency, MinLength: r.Config.PasswordMinLength, Metrics: r.Metrics,
 	})
