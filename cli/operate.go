@@ -63,51 +63,6 @@ func showMigrations(ctx context.Context, cmd *cobra.Command, db *database.DB) er
 	return w.Flush()
 }
 
-func keysCmd() *cobra.Command {
-	var asJSON bool
-	list := &cobra.Command{
-		Use:   "list",
-		Short: "List the signing keys (never their private halves)",
-		Args:  noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withRooms(cmd, func(ctx context.Context, r *server.Rooms) error {
-				return listKeys(ctx, cmd, r, asJSON)
-			})
-		},
-	}
-	addJSONFlag(list, &asJSON)
-	return group("keys", "Signing keys", list)
-}
-
-type shownKey struct {
-	KID       string    `json:"kid"`
-	Purpose   string    `json:"purpose"`
-	Alg       string    `json:"alg"`
-	State     string    `json:"state"`
-	CreatedAt time.Time `json:"created_at"`
-}
-
-func listKeys(ctx context.Context, cmd *cobra.Command, r *server.Rooms, asJSON bool) error {
-	list, err := r.Keys.List(ctx)
-	if err != nil {
-		return explain(err)
-	}
-	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-	if !asJSON {
-		fmt.Fprintln(w, "KID\tPURPOSE\tALG\tSTATE\tCREATED")
-	}
-	for _, k := range list {
-		if asJSON {
-			if err := printJSON(cmd.OutOrStdout(), shownKey{k.KID, k.Purpose, k.Alg, k.State, k.CreatedAt.Time}); err != nil {
-				return err
-			}
-			continue
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s UTC\n", k.KID, k.Purpose, k.Alg, k.State, k.CreatedAt.Format(time.DateTime))
-	}
-	return w.Flush()
-}
-
 func auditCmd() *cobra.Command {
 	verify := &cobra.Command{
 		Use:   "verify",

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -12,10 +13,11 @@ import (
 
 	"gatehouse/config"
 	"gatehouse/internal/secrets"
+	"gatehouse/server"
 )
 
 func secretCmd() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "secret",
 		Short: "Print a good SECRET_KEY",
 		Args:  noArgs,
@@ -24,6 +26,36 @@ func secretCmd() *cobra.Command {
 			return nil
 		},
 	}
+	cmd.AddCommand(secretRotateCmd())
+	return cmd
+}
+
+func secretRotateCmd() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "rotate",
+		Short: "Seal everything under SECRET_KEY that SECRET_KEY_OLD sealed; nobody is signed out",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withRooms(cmd, func(ctx context.Context, r *server.Rooms) error {
+				done, err := r.Reseal(ctx)
+				if err != nil {
+					return explain(err)
+				}
+				if asJSON {
+					return printJSON(cmd.OutOrStdout(), done)
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "Sealed anew: %d keys, %d mails, data of %d sessions. Nothing needs SECRET_KEY_OLD any more.\n",
+					done.Keys, done.Mails, done.Sessions)
+				if done.Lost > 0 {
+					fmt.Fprintf(cmd.ErrOrStderr(), "warning: %d values open with neither key and were left as they are\n", done.Lost)
+				}
+				return nil
+			})
+		},
+	}
+	addJSONFlag(cmd, &asJSON)
+	return cmd
 }
 
 func configCmd() *cobra.Command {
