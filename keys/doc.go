@@ -11,6 +11,8 @@
 // (RFC 7517), held ready as bytes, to the handler of /.well-known/jwks.json.
 //
 // States of a key: "next" is published and does not sign yet, "current" signs,
-// "retiring" is published until all that it signed has expired, "revoked" is
-// nowhere any more. A slot per purpose names the current one.
+// "retiring" is published until all that it signed has expired and is then
+// deleted, "revoked" is nowhere any more. Two slots per purpose name the current
+// and the next one; every change is one transaction conditioned on them, so
+// that of several processes exactly one makes it.
 package keys
