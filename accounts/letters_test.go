@@ -5,9 +5,12 @@ import (
 	"testing"
 	"time"
 
+	"gorm.io/gorm"
+
 	"gatehouse/internal/database"
 	"gatehouse/internal/ratelimit"
 	"gatehouse/internal/testkit"
+	"gatehouse/mail"
 	"gatehouse/tokens"
 )
 
@@ -96,4 +99,24 @@ func TestNoDayHasMoreThanAHundredGuessesOfTheCodesForOneAddress(t *testing.T) {
 			t.Error("the owner is locked out:", err)
 		}
 	}, func(d *Deps) { d.Config.SignupPerNetwork = ratelimit.Rule{} })
+}
+
+func TestAllMailsToOneAddressHaveACapTogether(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		for range 20 {
+			if err := h.db.Write(h.ctx(), func(tx *gorm.DB) error {
+				return h.Mail.Enqueue(tx, mail.Message{To: "ada@example.com", Purpose: mail.Notice})
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.signUp("ada@example.com", "")
+		if n := len(h.mailsTo("ada@example.com")); n != 20 {
+			t.Errorf("%d mails left within an hour", n)
+		}
+		h.clock.Advance(time.Hour + time.Second)
+		if _, m := h.signUp("ada@example.com", ""); m.Code == "" {
+			t.Error("an hour later there is still no mail")
+		}
+	})
 }
