@@ -34,7 +34,7 @@ func (b *bench) peers() []peer {
 	}
 	return []peer{
 		{"gin-jwt v2", func() (*proc, error) { return anchor("ginjwt") }, "/login", credentials("username"), "bcrypt 10"},
-		{"PocketBase", b.startPocketBase, "/api/collections/users/auth-with-password", credentials("identity", "email"), "bcrypt 10"},
+		{"PocketBase", func() (*proc, error) { return b.startPocketBase("pb-peer") }, "/api/collections/users/auth-with-password", credentials("identity", "email"), "bcrypt 10"},
 		{"better-auth", b.startBetterAuth, "/api/auth/sign-in/email", credentials("email", "email"), "scrypt"},
 		{"Flask and PyJWT", b.startFlask, "/login", credentials("username"), "bcrypt 10"},
 	}
@@ -120,7 +120,9 @@ func (p peer) proof(s *proc) (string, error) {
 	return "Authorization: Bearer " + t.Token, nil
 }
 
-func (b *bench) startPocketBase() (*proc, error) {
+// startPocketBase runs it on a folder of that name, so that a measurement of
+// its memory does not find what another one left there.
+func (b *bench) startPocketBase(data string) (*proc, error) {
 	binary := filepath.Join(b.tmp, "pocketbase")
 	if _, err := os.Stat(binary); err != nil {
 		cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "./peers/pocketbase")
@@ -130,7 +132,7 @@ func (b *bench) startPocketBase() (*proc, error) {
 		}
 	}
 	return start("/hello", func(port int) *exec.Cmd {
-		return exec.Command(binary, "serve", fmt.Sprintf("--http=127.0.0.1:%d", port), "--dir", filepath.Join(b.tmp, "pb"))
+		return exec.Command(binary, "serve", fmt.Sprintf("--http=127.0.0.1:%d", port), "--dir", filepath.Join(b.tmp, data))
 	})
 }
 

@@ -38,7 +38,7 @@ func measureScale(b *bench) error {
 		load func(p *proc) (sample, error)
 	}{
 		{"a signed-in page (session look-up), CPU", func(p *proc) (sample, error) {
-			return load(p.Addr, p.pid(), conns, b.d, get(p, "/account", "Cookie: "+cookies[p]))
+			return load(p.Addr, p.pid(), conns, b.d, get(p, "/account/profile", "Cookie: "+cookies[p]))
 		}},
 		{"a refresh, CPU", func(p *proc) (sample, error) { return rings[p].load(p, b.d) }},
 		{"a sign-in, CPU", func(p *proc) (sample, error) {

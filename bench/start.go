@@ -14,7 +14,7 @@ func measureStart(b *bench) error {
 		return err
 	}
 	first.stop()
-	warm, err := b.startPocketBase()
+	warm, err := b.startPocketBase("pb-start")
 	if err != nil {
 		return err
 	}
@@ -22,7 +22,7 @@ func measureStart(b *bench) error {
 	var starts, times, rests []float64
 	var note, restNote string
 	for range max(b.rounds, 5) {
-		theirs, pbRest, err := restOf(b.startPocketBase())
+		theirs, pbRest, err := restOf(b.startPocketBase("pb-start"))
 		if err != nil {
 			return err
 		}
