@@ -33,9 +33,9 @@ test: tools
 	@set -- $$(sh internal/testkit/mariadb.sh start); \
 	trap "sh internal/testkit/mariadb.sh stop '$$1'" EXIT; export GATEHOUSE_TEST_MYSQL=$$2; \
 	$(GO) test -race -timeout 20m ./... && \
-	cd e2e && $(GO) test -timeout 10m ./...
+	(cd e2e && $(GO) test -timeout 10m ./...)
 
 bench: tools
 	@set -- $$(sh internal/testkit/mariadb.sh start); \
 	trap "sh internal/testkit/mariadb.sh stop '$$1'" EXIT; export GATEHOUSE_TEST_MYSQL=$$2; \
-	cd bench && $(GO) run .
+	(cd bench && $(GO) run .)
