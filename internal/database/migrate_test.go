@@ -102,6 +102,8 @@ func fill(t *testing.T, db *database.DB) {
 		&models.SigningKey{KID: "k", Public: []byte("p"), Private: []byte("s"), CreatedAt: at},
 		&models.AuditEvent{ID: id, At: at, Salt: make([]byte, 16), Commitment: make([]byte, 32)},
 		&models.OutboxMail{ID: id, RecipientKey: make([]byte, 32), NextAt: at, CreatedAt: at},
+		&models.ServiceAccount{ID: id, Name: "orders", SecretHash: make([]byte, 32), CreatedAt: at},
+		&models.Follower{ID: id, ServiceID: id, Mode: "refuse", RegisteredAt: at, SeenAt: at},
 	}
 	err := db.Write(t.Context(), func(tx *gorm.DB) error {
 		for _, row := range rows {
@@ -143,6 +145,7 @@ func TestAHalfMigratedDatabaseIsCompleted(t *testing.T) {
 			"DELETE FROM schema_migrations",
 			"DROP TABLE throttle_counters",
 			"DROP TABLE mail_outbox",
+			"DROP TABLE followers",
 		} {
 			if _, err := db.Exec(t.Context(), query); err != nil {
 				t.Fatal(err)
