@@ -22,6 +22,7 @@ const (
 	PurposeAccess  = "access"  // signs access tokens
 	PurposeFeed    = "feed"    // signs what followers of the revocation log read
 	PurposeRefresh = "refresh" // MACs the tags of refresh tokens
+	PurposeCursor  = "cursor"  // MACs the places in the revocation log that followers hold
 )
 
 // signing are the purposes that have a pair, and what each signs with; "" is
@@ -34,7 +35,7 @@ var signing = []struct{ name, alg string }{
 }
 
 // macs are the purposes that have a secret.
-var macs = []string{PurposeRefresh}
+var macs = []string{PurposeRefresh, PurposeCursor}
 
 // The algorithms of access keys (RFC 7518, section 3.1; RFC 8037, section 3.1).
 const (

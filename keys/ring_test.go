@@ -157,8 +157,8 @@ func TestThirtyTwoNodesThatStartTogetherEndWithOneKey(t *testing.T) {
 				t.Error("two nodes have different secrets")
 			}
 		}
-		if n := len(list(t, rings[0])); n != 5 {
-			t.Errorf("%d keys were made, want four pairs and a secret", n)
+		if n := len(list(t, rings[0])); n != 6 {
+			t.Errorf("%d keys were made, want four pairs and two secrets", n)
 		}
 	})
 }
@@ -345,7 +345,7 @@ func TestEveryKeyLeavesAnAuditEvent(t *testing.T) {
 	for _, row := range rows {
 		count[row.Action]++
 	}
-	if count[string(audit.KeyCreated)] != 6 || count[string(audit.KeyRetired)] != 1 {
+	if count[string(audit.KeyCreated)] != 7 || count[string(audit.KeyRetired)] != 1 {
 		t.Errorf("got %v", count)
 	}
 }
@@ -378,7 +378,7 @@ func TestAKeyThatCannotBeWrittenIsNotInUse(t *testing.T) {
 		t.Fatal("no error")
 	}
 	reload(t, r)
-	if r.Signer().Alg != keys.ES256 || len(list(t, r)) != 5 {
+	if r.Signer().Alg != keys.ES256 || len(list(t, r)) != 6 {
 		t.Error("half of the change is there")
 	}
 }

@@ -80,7 +80,7 @@ func TestARetiringKeyIsPublishedUntilAllItSignedHasExpiredAndThenDeleted(t *test
 	g.clock.Advance(2 * time.Second)
 	tend(t, r)
 	reload(t, r)
-	if len(r.Public()) != 2 || len(list(t, r)) != 5 {
+	if len(r.Public()) != 2 || len(list(t, r)) != 6 {
 		t.Errorf("%d are published, %d there", len(r.Public()), len(list(t, r)))
 	}
 }
