@@ -37,6 +37,9 @@ const (
 	SetupLink Action = "setup.link"
 	SetupDone Action = "setup.done"
 
+	ServiceAdded   Action = "service.added"
+	ServiceRemoved Action = "service.removed"
+
 	KeyCreated  Action = "key.created"
 	KeyPromoted Action = "key.promoted"
 	KeyRetired  Action = "key.retired"
