@@ -12,6 +12,7 @@ import (
 	"gatehouse/audit"
 	"gatehouse/internal/apperr"
 	"gatehouse/internal/secrets"
+	"gatehouse/keys"
 	"gatehouse/models"
 )
 
@@ -156,19 +157,23 @@ func (p Pending) Sign() (AccessToken, error) {
 	}, nil
 }
 
-// sign writes the compact form (RFC 7515, section 7.1) under the ring's
-// current key. The algorithm comes from the ring alone.
+// sign signs an access token under the ring's current key.
 func (a *Access) sign(claims accessClaims) (secrets.Raw, error) {
-	signer := a.deps.Keys.Signer()
+	return signJWT(a.deps.Keys.Signer(), accessType, claims)
+}
+
+// signJWT writes the compact form (RFC 7515, section 7.1). The algorithm comes
+// from the ring alone.
+func signJWT(signer keys.Signer, typ string, claims any) (secrets.Raw, error) {
 	method := jwt.GetSigningMethod(signer.Alg)
 	if method == nil || signer.Key == nil {
-		return secrets.Raw{}, errors.New("tokens: the ring has no signing key for access tokens")
+		return secrets.Raw{}, errors.New("tokens: the ring has no signing key for " + typ)
 	}
 	header, err := json.Marshal(struct {
 		Alg string `json:"alg"`
 		KID string `json:"kid"`
 		Typ string `json:"typ"`
-	}{signer.Alg, signer.KID, accessType})
+	}{signer.Alg, signer.KID, typ})
 	if err != nil {
 		return secrets.Raw{}, err
 	}

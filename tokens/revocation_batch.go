@@ -39,19 +39,24 @@ func entryOf(row models.RevocationOutbox) Entry {
 func encodeBody(entries []Entry) []byte {
 	b := append(make([]byte, 0, 1+33*len(entries)), bodyVersion)
 	for _, e := range entries {
-		until := uint64(0)
-		if !e.Until.IsZero() {
-			until = uint64(e.Until.UnixMicro())
-		}
-		b = append(b, entryCode(e.Kind))
-		b = binary.BigEndian.AppendUint64(b, until)
-		if e.Kind == EntryClient || e.Kind == EntryKey {
-			b = append(b, byte(len(e.Target)))
-		}
-		b = append(b, e.Target...)
-		if e.byEpoch() {
-			b = binary.AppendUvarint(b, uint64(e.Epoch))
-		}
+		b = appendEntry(b, e)
+	}
+	return b
+}
+
+func appendEntry(b []byte, e Entry) []byte {
+	until := uint64(0)
+	if !e.Until.IsZero() {
+		until = uint64(e.Until.UnixMicro())
+	}
+	b = append(b, entryCode(e.Kind))
+	b = binary.BigEndian.AppendUint64(b, until)
+	if e.Kind == EntryClient || e.Kind == EntryKey {
+		b = append(b, byte(len(e.Target)))
+	}
+	b = append(b, e.Target...)
+	if e.byEpoch() {
+		b = binary.AppendUvarint(b, uint64(e.Epoch))
 	}
 	return b
 }

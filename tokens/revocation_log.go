@@ -68,6 +68,8 @@ type Log struct {
 	own    map[models.ID]bool // committed here, not known to be sealed
 	seen   map[models.ID]int  // in how many polls in a row
 	status status
+	// published is what followers are shown.
+	published published
 }
 
 // peak is the newest batch that this process ever applied. The log must never
@@ -137,15 +139,25 @@ func (l *Log) Ready() error {
 	l.mu.Lock()
 	s := l.status
 	l.mu.Unlock()
+	if err := s.usable(); err != nil {
+		return err
+	}
+	switch {
+	case s.behind != nil:
+		return apperr.NotNow(time.Second, s.behind)
+	case elapsed(s.asOf, l.local()) > staleAfter:
+		return apperr.NotNow(time.Second, errStaleView)
+	}
+	return nil
+}
+
+// usable reports whether there is a view that can be believed, however old.
+func (s status) usable() error {
 	switch {
 	case s.fault != nil:
 		return apperr.NotNow(staleAfter, s.fault)
 	case !s.started:
 		return apperr.NotNow(time.Second, errNotStarted)
-	case s.behind != nil:
-		return apperr.NotNow(time.Second, s.behind)
-	case elapsed(s.asOf, l.local()) > staleAfter:
-		return apperr.NotNow(time.Second, errStaleView)
 	}
 	return nil
 }

@@ -71,6 +71,9 @@ func (l *Log) polled(v view, err error) error {
 	if err == nil && l.cursor < l.peak.seq {
 		err = errBehind
 	}
+	if err == nil {
+		l.publish()
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := &l.status
@@ -188,6 +191,7 @@ func (l *Log) applyBatch(b *models.RevocationBatch, v *view) error {
 	for _, e := range entries {
 		l.set.add(e, b.Seq)
 	}
+	l.published.remember(b)
 	l.mu.Unlock()
 	l.cursor, l.head = b.Seq, hashBatch(l.logID, b)
 	switch {

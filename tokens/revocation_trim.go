@@ -55,8 +55,9 @@ func (l *Log) followFloor(ctx context.Context) error {
 	}
 	l.floor = oldest[0]
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.set.drop(l.floor)
+	l.mu.Unlock()
+	l.publish()
 	return nil
 }
 

@@ -87,6 +87,8 @@ type Service struct {
 	Refresh  *Refresh
 	Links    *Links
 	Log      *Log
+	Services *Services
+	Feed     *Feed
 
 	db    *database.DB
 	clock func() time.Time
@@ -117,6 +119,8 @@ func New(d Deps) *Service {
 	s.Refresh = newRefresh(d, s.Access, s.Log)
 	s.Sessions = newSessions(d, s.Log)
 	s.Links = newLinks(d)
+	s.Services = newServices(d)
+	s.Feed = newFeed(d, s.Log)
 	return s
 }
 

@@ -32,7 +32,7 @@ func (s *Service) Trim(ctx context.Context) error {
 			}
 		}
 	}
-	return nil
+	return s.Feed.trim(ctx)
 }
 
 // trimOnce deletes one batch and tells whether there may be more. The ids are
