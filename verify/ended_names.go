@@ -1,0 +1,70 @@
+package verify
+
+import (
+	"maps"
+	"sync/atomic"
+)
+
+// nameSet is the same as idSet for the few names of clients and keys. The map
+// is never changed once it is published.
+type nameSet struct {
+	names atomic.Pointer[map[string]named]
+}
+
+type named struct {
+	epoch int64
+	seq   uint64
+}
+
+func (s *nameSet) all() map[string]named {
+	if m := s.names.Load(); m != nil {
+		return *m
+	}
+	return nil
+}
+
+// epochOf is the epoch stored for name, 0 when there is none.
+func (s *nameSet) epochOf(name string) int64 { return s.all()[name].epoch }
+
+// add copies the map once for all entries of one kind.
+func (s *nameSet) add(entries []entry, kind byte, seq uint64) {
+	var next map[string]named
+	for i := range entries {
+		e := &entries[i]
+		if e.kind != kind {
+			continue
+		}
+		if next == nil {
+			next = s.copy()
+		}
+		raise(next, e.name, named{max(e.epoch, 1), seq})
+	}
+	if next != nil {
+		s.names.Store(&next)
+	}
+}
+
+func raise(m map[string]named, name string, n named) {
+	old := m[name]
+	m[name] = named{max(old.epoch, n.epoch), max(old.seq, n.seq)}
+}
+
+func (s *nameSet) drop(floor uint64) {
+	next := s.copy()
+	maps.DeleteFunc(next, func(_ string, n named) bool { return n.seq < floor })
+	s.names.Store(&next)
+}
+
+func (s *nameSet) absorb(other *nameSet) {
+	next := s.copy()
+	for name, n := range other.all() {
+		raise(next, name, n)
+	}
+	s.names.Store(&next)
+}
+
+func (s *nameSet) copy() map[string]named {
+	next := make(map[string]named, len(s.all())+1)
+	maps.Copy(next, s.all())
+	return next
+}
