@@ -76,6 +76,8 @@ var (
 	ErrRevoked     = refuse("revoked", "The access token has been revoked.")
 	ErrUnavailable = &Error{Code: CodeUnavailable, Reason: "keys_unavailable",
 		Description: "The keys to check access tokens cannot be read at the moment. Try again."}
+	ErrStale = &Error{Code: CodeUnavailable, Reason: "view_stale",
+		Description: "Whether the access token has been revoked cannot be told at the moment. Try again."}
 )
 
 func refuse(reason, description string) *Error {

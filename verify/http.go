@@ -3,7 +3,9 @@ package verify
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // Bearer finds the one access token of a request: in one Authorization header
@@ -55,7 +57,7 @@ func queryToken(r *http.Request) bool {
 // and answers every other one itself.
 func (v *Verifier) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p, err := v.Request(r)
+		p, err := v.Admit(w, r)
 		if err != nil {
 			WriteError(w, err)
 			return
@@ -71,6 +73,21 @@ func (v *Verifier) Request(r *http.Request) (*Principal, error) {
 		return nil, err
 	}
 	return v.Verify(r.Context(), token)
+}
+
+// Admit is Request for whoever writes an answer: where a token is accepted
+// with a view beyond the bound, the answer is marked with X-Token-View-Age, the
+// age in whole seconds.
+func (v *Verifier) Admit(w http.ResponseWriter, r *http.Request) (*Principal, error) {
+	token, err := Bearer(r)
+	if err != nil {
+		return nil, err
+	}
+	p, age, err := v.verify(r.Context(), token)
+	if age > 0 {
+		w.Header().Set("X-Token-View-Age", strconv.FormatInt(int64((age+time.Second-1)/time.Second), 10))
+	}
+	return p, err
 }
 
 // RequireScope lets through who has every one of the scopes. It stands behind

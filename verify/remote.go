@@ -58,26 +58,23 @@ func (t turn) take(ctx context.Context) bool {
 
 func (t turn) leave() { <-t }
 
-func newRemote(o Options) (*remote, error) {
-	if err := checkURL(o.JWKSURL); err != nil {
-		return nil, err
-	}
+func newRemote(o Options, at string) (*remote, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &remote{KeySet: NewKeySet(), url: o.JWKSURL, client: boundedClient(o.HTTPClient),
+	r := &remote{KeySet: NewKeySet(), url: at, client: boundedClient(o.HTTPClient),
 		clock: o.Clock, cancel: cancel, first: make(chan struct{}), fetching: make(turn, 1), asking: make(turn, 1)}
 	r.OnMissing(r.ask)
 	go r.run(ctx)
 	return r, nil
 }
 
-// checkURL refuses to fetch keys over a wire that others can write to.
-func checkURL(text string) error {
+// checkURL refuses to read over a wire that others can write to.
+func checkURL(option, text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.User != nil {
-		return fmt.Errorf("verify: JWKSURL %q is not an absolute URL", text)
+		return fmt.Errorf("verify: %s %q is not an absolute URL", option, text)
 	}
 	if u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())) {
-		return fmt.Errorf("verify: JWKSURL %q must be https (http only on loopback)", text)
+		return fmt.Errorf("verify: %s %q must be https (http only on loopback)", option, text)
 	}
 	return nil
 }

@@ -37,6 +37,27 @@ type Options struct {
 	HTTPClient *http.Client
 	// Type is what the header typ must say. Default: "at+jwt" (RFC 9068).
 	Type string
+
+	// Service is the credential that `gatehouse service add NAME` printed. With
+	// it the Verifier follows what has ended: a token ends here within a second
+	// of its session, and not only when it expires. Without it, the following
+	// options mean nothing.
+	Service string
+	// FeedURL is where the feed of endings is. Default: Issuer +
+	// "/api/v1/revocations". It must be https unless it is loopback.
+	FeedURL string
+	// Bound is how old the view of what has ended may be: beyond it every token
+	// is refused with ErrStale (503). A stop of the issuer longer than this
+	// stops the service too. Default: 30 seconds; at least 1. See Within.
+	Bound time.Duration
+	// Accept lets tokens in beyond the Bound as well, once there has been a
+	// view: their answers carry X-Token-View-Age, and Stats counts them.
+	Accept bool
+	// MaxFeedBytes bounds a snapshot, and with it how much is held in memory: a
+	// session takes 25 bytes of it. Default: 64 MB, 2.7 million sessions.
+	MaxFeedBytes int64
+
+	durations func() (mono, wall time.Duration) // of tests: a clock that stands still or jumps
 }
 
 // Revocations answers from memory whether what p came from has been ended. It
@@ -62,32 +83,70 @@ type Verifier struct {
 	clock                 func() time.Time
 	cache                 *cache
 	remote                *remote
+	follower              *follower
+	now                   func() instant
+	bound                 time.Duration
+	accept                bool
 }
 
 // New makes a Verifier. With a JWKSURL it starts to fetch the keys in the
-// background; Close ends that.
+// background, with a Service to follow the feed; Close ends both.
 func New(o Options) (*Verifier, error) {
 	if o.Issuer == "" {
 		return nil, errors.New("verify: Options.Issuer is required: the APP_URL of the Gatehouse whose tokens are accepted")
 	}
 	o = o.withDefaults()
+	if err := o.check(); err != nil {
+		return nil, err
+	}
 	v := &Verifier{
 		issuer: o.Issuer, audience: o.Audience, typ: o.Type, maxLifetime: int64(o.MaxLifetime / time.Second),
-		revocations: o.Revocations, clock: o.Clock, cache: newCache(o.CacheSize, o.CacheBytes),
+		revocations: o.Revocations, cache: newCache(o.CacheSize, o.CacheBytes),
+		now: o.instants(), bound: o.Bound, accept: o.Accept,
 	}
-	switch keys := o.Keys.(type) {
-	case nil:
-		r, err := newRemote(o)
-		if err != nil {
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	v.clock = o.Clock
+	if err := v.setKeys(o); err != nil {
+		return nil, err
+	}
+	if o.Service != "" {
+		var err error
+		if v.follower, err = newFollower(o, v.now); err != nil {
+			v.Close()
 			return nil, err
 		}
-		v.remote, v.keys = r, r
+	}
+	return v, nil
+}
+
+func (v *Verifier) setKeys(o Options) (err error) {
+	switch keys := o.Keys.(type) {
+	case nil:
+		v.remote, err = newRemote(o, o.JWKSURL)
+		v.keys = v.remote
 	case resolver:
 		v.keys = keys
 	default:
 		v.keys = &foreign{source: keys}
 	}
-	return v, nil
+	return err
+}
+
+func (o Options) check() error {
+	if o.Keys == nil {
+		if err := checkURL("JWKSURL", o.JWKSURL); err != nil {
+			return err
+		}
+	}
+	if o.Service == "" {
+		return nil
+	}
+	if o.Bound < time.Second || o.Bound > 24*time.Hour {
+		return errors.New("verify: Options.Bound must be between a second and a day")
+	}
+	return checkURL("FeedURL", o.FeedURL)
 }
 
 func (o Options) withDefaults() Options {
@@ -96,9 +155,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.JWKSURL == "" {
 		o.JWKSURL = strings.TrimSuffix(o.Issuer, "/") + "/.well-known/jwks.json"
-	}
-	if o.Clock == nil {
-		o.Clock = time.Now
 	}
 	if o.MaxLifetime <= 0 {
 		o.MaxLifetime = defaultLifetime
@@ -112,12 +168,29 @@ func (o Options) withDefaults() Options {
 	if o.Type == "" {
 		o.Type = "at+jwt"
 	}
+	return o.withFeedDefaults()
+}
+
+func (o Options) withFeedDefaults() Options {
+	if o.FeedURL == "" {
+		o.FeedURL = strings.TrimSuffix(o.Issuer, "/") + "/api/v1/revocations"
+	}
+	if o.Bound == 0 {
+		o.Bound = defaultBound
+	}
+	if o.MaxFeedBytes <= 0 {
+		o.MaxFeedBytes = defaultFeedBytes
+	}
 	return o
 }
 
-// Close stops the background work of a Verifier with a JWKSURL. Tokens can
-// still be checked with the keys it has.
+// Close stops the background work. Tokens can still be checked with the keys
+// that are there; one that followed the feed refuses everything from now on,
+// and then says good-bye, so that no receipt waits for it.
 func (v *Verifier) Close() {
+	if v.follower != nil {
+		v.follower.close()
+	}
 	if v.remote != nil {
 		v.remote.close()
 	}
@@ -127,44 +200,59 @@ func (v *Verifier) Close() {
 // verified before is answered from memory after its expiry, its key and its
 // revocation have been looked at again.
 func (v *Verifier) Verify(ctx context.Context, token string) (*Principal, error) {
+	p, _, err := v.verify(ctx, token)
+	return p, err
+}
+
+// verify is Verify. The age is not zero when the view is beyond the bound and
+// the token was accepted all the same.
+func (v *Verifier) verify(ctx context.Context, token string) (*Principal, time.Duration, error) {
 	if len(token) > maxToken {
-		return nil, ErrTooLong
+		return nil, 0, ErrTooLong
 	}
-	if p, err := v.remembered(ctx, token); p != nil || err != nil {
-		return p, err
+	if e := v.cache.get(token); e != nil {
+		key, err := v.keys.resolve(ctx, e.key.KID)
+		if err == nil && key == e.key || v.now().unix >= e.expires {
+			return v.admit(e.principal, e.expires)
+		}
+		if err != nil {
+			return nil, 0, err
+		}
 	}
 	p, key, err := v.check(ctx, token)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	if v.revoked(p) {
-		return nil, ErrRevoked
+	admitted, age, err := v.admit(p, p.ExpiresAt.Unix())
+	if !errors.Is(err, ErrRevoked) {
+		v.cache.put(token, p, key, v.clock().Unix())
 	}
-	v.cache.put(token, p, key, v.clock().Unix())
-	return p, nil
+	return admitted, age, err
 }
 
-// remembered answers for a token that was verified before; nil, nil when it
-// was not, or when its key is no longer the same.
-func (v *Verifier) remembered(ctx context.Context, token string) (*Principal, error) {
-	e := v.cache.get(token)
-	if e == nil {
-		return nil, nil
+// admit has the last word on a token whose signature and claims are good. The
+// view is taken first, then looked in, and the time is read last: the answer
+// is never newer than the view it comes from.
+func (v *Verifier) admit(p *Principal, expires int64) (*Principal, time.Duration, error) {
+	var seen *view
+	if v.follower != nil {
+		seen = v.follower.seen.Load()
 	}
-	if v.clock().Unix() >= e.expires {
-		return nil, ErrExpired
+	ended := seen != nil && seen.revoked(p) || v.revocations != nil && v.revocations.Revoked(p)
+	now := v.now()
+	switch {
+	case now.unix >= expires:
+		return nil, 0, ErrExpired
+	case ended:
+		return nil, 0, ErrRevoked
+	case seen == nil:
+		return p, 0, nil
 	}
-	if key, err := v.keys.resolve(ctx, e.key.KID); err != nil || key != e.key {
-		return nil, err
+	age, err := v.judgeAge(seen, now)
+	if err != nil {
+		return nil, 0, err
 	}
-	if v.revoked(e.principal) {
-		return nil, ErrRevoked
-	}
-	return e.principal, nil
-}
-
-func (v *Verifier) revoked(p *Principal) bool {
-	return v.revocations != nil && v.revocations.Revoked(p)
+	return p, age, nil
 }
 
 // check does the whole work for a token seen for the first time. Nothing in

@@ -13,7 +13,7 @@ const key = "gatehouse/verify.Principal"
 // and aborts every other one.
 func Bearer(v *verify.Verifier) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		p, err := v.Request(c.Request)
+		p, err := v.Admit(c.Writer, c.Request)
 		if err != nil {
 			refuse(c, err)
 			return
