@@ -76,7 +76,7 @@ func (s spec) tagged(tag string) []Operation {
 
 func (s spec) operation(method, path string, c call) Operation {
 	op := Operation{
-		ID: c.OperationID, Method: method, Path: path, Summary: c.Summary, Description: c.Description, Bearer: len(c.Security) > 0,
+		ID: c.OperationID, Method: method, Path: path, Summary: c.Summary, Description: c.Description, Bearer: c.bearer(),
 	}
 	for _, p := range c.Parameters {
 		op.Parameters = append(op.Parameters, Field{

@@ -1,6 +1,9 @@
 package openapi
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"slices"
+)
 
 // The part of the document that Read looks at (OpenAPI 3.1.0, section 4.8).
 type (
@@ -45,6 +48,11 @@ type (
 		OneOf       []schema
 	}
 )
+
+// bearer reports whether the call wants an access token, and not another proof.
+func (c call) bearer() bool {
+	return slices.ContainsFunc(c.Security, func(one map[string][]string) bool { return one["bearer"] != nil })
+}
 
 // words is a member that is one text or a list of them, as "type" is.
 type words []string
