@@ -57,6 +57,8 @@ type Deps struct {
 	Metrics  *middleware.Metrics
 	Log      *slog.Logger
 	Clock    func() time.Time
-	Parts    []Part
-	Config   Config
+	// Wall is the machine's own clock, for the deadlines of connections.
+	Wall   func() time.Time
+	Parts  []Part
+	Config Config
 }

@@ -30,6 +30,7 @@ const (
 	Recent       Guard = "recent"        // and proved again a short time ago
 	Bearer       Guard = "bearer"        // an access token
 	RecentBearer Guard = "recent_bearer" // whose proof is fresh
+	Service      Guard = "service"       // the credential of a service
 	DevInbox     Guard = "dev_inbox"     // on this machine only
 )
 
@@ -97,6 +98,11 @@ var table = []Route{
 	{get, "/api/v1/me/sessions", API, guards(Bearer), (*app).apiSessions},
 	{remove, "/api/v1/me/sessions", API, guards(Bearer, RecentBearer), (*app).apiEndOthers},
 	{remove, "/api/v1/me/sessions/:id", API, guards(Bearer, RecentBearer), (*app).apiEndSession},
+
+	{get, "/api/v1/revocations", Lean, guards(Service), (*app).apiRevocations},
+	{get, "/api/v1/revocations/stream", Lean, guards(Service), (*app).apiRevocationStream},
+	{post, "/api/v1/revocations/ack", API, guards(Service), (*app).apiRevocationAck},
+	{get, "/api/v1/revocations/keys", Public, nil, (*app).apiRevocationKeys},
 
 	{get, "/healthz", Public, nil, (*app).healthz},
 	{get, "/readyz", Public, nil, (*app).readyz},
@@ -176,6 +182,8 @@ func (a *app) guard(g Guard) gin.HandlerFunc {
 		return a.web.Bearer
 	case RecentBearer:
 		return a.web.RequireRecentBearer
+	case Service:
+		return a.web.RequireService
 	case DevInbox:
 		return a.web.RequireDevInbox
 	}

@@ -37,8 +37,9 @@ func TestTheRouteTableAndTheDocumentNameTheSameCalls(t *testing.T) {
 		if !found {
 			t.Errorf("%s %s is not in the document", r.Method, path)
 		}
-		if (len(call.Security) > 0) != slices.Contains(r.Guards, handlers.Bearer) {
-			t.Errorf("%s %s: the document and the guards disagree about the access token", r.Method, path)
+		if scheme(call.Security, "bearer") != slices.Contains(r.Guards, handlers.Bearer) ||
+			scheme(call.Security, "service") != slices.Contains(r.Guards, handlers.Service) {
+			t.Errorf("%s %s: the document and the guards disagree about what to show", r.Method, path)
 		}
 		routes[r.Method+" "+path] = true
 	}
@@ -49,6 +50,10 @@ func TestTheRouteTableAndTheDocumentNameTheSameCalls(t *testing.T) {
 			}
 		}
 	}
+}
+
+func scheme(security []map[string][]string, name string) bool {
+	return slices.ContainsFunc(security, func(one map[string][]string) bool { return one[name] != nil })
 }
 
 // pathOf fills a pattern with something.

@@ -37,6 +37,7 @@ func statusOf(k apperr.Kind) int { return kindTable[k].status }
 var ownCode = map[string]bool{
 	"invalid_credentials": true, "step_up_required": true,
 	"email_not_verified": true, "mail_not_configured": true,
+	"cursor_unknown": true, "cursor_above_head": true,
 }
 
 // coded is an error whose code is decided by the call and not by the kind.

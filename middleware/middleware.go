@@ -12,6 +12,7 @@ import (
 
 	"gatehouse/internal/metrics"
 	"gatehouse/internal/websession"
+	"gatehouse/tokens"
 	"gatehouse/verify"
 )
 
@@ -35,6 +36,7 @@ type Deps struct {
 	Metrics   *Metrics
 	Verifier  *verify.Verifier
 	Sessions  *websession.Store
+	Services  *tokens.Services
 	// Words gives the sentence of a locale key, "" when there is none.
 	Words func(lang, key string, params map[string]any) string
 	// ErrorPage draws the page of a failure. It must not write the status.

@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
+	"gatehouse/models"
 	"gatehouse/tokens"
 	"gatehouse/verify"
 )
@@ -29,6 +30,7 @@ type request struct {
 	id        string
 	lang      string
 	principal *verify.Principal
+	service   *models.ServiceAccount
 }
 
 type requestKey struct{}

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -22,7 +23,7 @@ func (r *Rooms) Handler() (http.Handler, error) {
 	engine := gin.New()
 	err = handlers.Routes(engine, handlers.Deps{
 		Accounts: r.Accounts, SignIn: r.SignIn, Tokens: r.Tokens, Keys: r.Keys, Mail: r.Mail,
-		Verifier: verifier, Pages: templates.New(), Metrics: r.Metrics, Log: r.Logger, Clock: r.Clock,
+		Verifier: verifier, Pages: templates.New(), Metrics: r.Metrics, Log: r.Logger, Clock: r.Clock, Wall: time.Now,
 		Parts: []handlers.Part{
 			{Name: "database", Ready: r.DB.Ready},
 			{Name: "revocations", Ready: func(context.Context) error { return r.Tokens.Log.Ready() }},

@@ -30,7 +30,7 @@ var doors = map[string][]string{
 		"internal/secrets", "internal/safehttp", "internal/ratelimit"},
 
 	"templates": {"locales", "static", "internal/apperr"},
-	"middleware": {"tokens", "accounts", "templates", "locales", "internal/apperr", "internal/secrets",
+	"middleware": {"tokens", "models", "accounts", "templates", "locales", "internal/apperr", "internal/secrets",
 		"internal/ratelimit", "internal/websession", "internal/metrics", "verify"},
 	"handlers": append([]string{"models", "templates", "locales", "static", "internal/openapi", "middleware",
 		"internal/apperr", "internal/secrets", "internal/websession", "verify"}, rooms...),

@@ -78,6 +78,8 @@ func (r *Rooms) serve(ctx context.Context, listener net.Listener, out io.Writer)
 		mux.Handle("GET /metrics", r.Metrics.Handler())
 		servers, listeners = append(servers, r.httpServer(mux)), append(listeners, l)
 	}
+	// Streams have no end of their own that a stop could wait for.
+	servers[0].RegisterOnShutdown(r.Tokens.Feed.Stop)
 	if err := r.greet(ctx, out); err != nil {
 		return err
 	}
