@@ -104,7 +104,26 @@ type idShard struct {
 	used  int                     // the writer's
 }
 
-type idTable struct{ slots []idSlot }
+// idTable has a few bits for each slot beside the slots: nearly every id that
+// is asked for is not in the table, and one clear bit says so from a piece of
+// memory that is small enough to stay near the processor.
+type idTable struct {
+	slots []idSlot
+	bits  []atomic.Uint64
+}
+
+const bitsPerSlot = 8
+
+func newIDTable(slots int) *idTable {
+	return &idTable{slots: make([]idSlot, slots), bits: make([]atomic.Uint64, slots*bitsPerSlot/64+1)}
+}
+
+// bit is where the bit of a hash is. The multiplication makes it independent
+// of the place in the slots.
+func (t *idTable) bit(hash uint64) (word *atomic.Uint64, mask uint64) {
+	at, _ := bits.Mul64(hash*0x9e3779b97f4a7c15, uint64(len(t.bits))*64)
+	return &t.bits[at/64], 1 << (at % 64)
+}
 
 // idSlot is written once, key before seq, and only its epoch and seq rise
 // afterwards: a reader that sees seq also sees the key. The seq is that of the
@@ -125,6 +144,9 @@ func (s *idSet) epochOf(key *[16]byte) int64 {
 	hash := s.hash(key)
 	t := s.shards[hash%idShards].table.Load()
 	if t == nil {
+		return 0
+	}
+	if word, mask := t.bit(hash); word.Load()&mask == 0 {
 		return 0
 	}
 	if slot := t.find(hash, key); slot.seq.Load() != 0 {
@@ -157,6 +179,8 @@ func (t *idTable) put(hash uint64, key *[16]byte, epoch int64, seq uint64) bool 
 		slot.key = *key
 		slot.epoch.Store(epoch)
 		slot.seq.Store(seq)
+		word, mask := t.bit(hash)
+		word.Or(mask)
 		return true
 	}
 	if epoch > slot.epoch.Load() {
@@ -192,7 +216,7 @@ func (s *idSet) reserve(count int) {
 	}
 	each := count/idShards*9/5 + firstSlots
 	for i := range s.shards {
-		s.shards[i].table.Store(&idTable{slots: make([]idSlot, each)})
+		s.shards[i].table.Store(newIDTable(each))
 	}
 }
 
@@ -216,7 +240,7 @@ func (s *idSet) rebuild(shard *idShard, floor uint64) {
 			living++
 		}
 	}
-	t := &idTable{slots: make([]idSlot, max(firstSlots, living*2))}
+	t := newIDTable(max(firstSlots, living*2))
 	for i := range old {
 		if slot := &old[i]; slot.lives(floor) {
 			t.put(s.hash(&slot.key), &slot.key, slot.epoch.Load(), slot.seq.Load())
