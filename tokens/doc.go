@@ -11,6 +11,9 @@
 //     fixed before the commit and whose signature is made after it.
 //   - [Refresh] to signin and handlers: rotation, honest retry, reuse detection.
 //   - [Links] to accounts: one-time links and codes, typed by their kind.
+//   - [Services] to middleware and cli: the credentials of programs that follow.
+//   - [Feed] to handlers: what was ended, as a signed snapshot, a stream and
+//     answers about freshness, for checks in other programs.
 //   - [Log] to server and middleware: what was ended, on every node within a second.
 //
 // It knows neither users nor clients. Whether a subject may have a session or
@@ -20,7 +23,7 @@
 // roles and epoch of a token are always of the same moment.
 //
 // Secrets of this room look like "gh_ws_" (web session), "gh_rt_" (refresh),
-// "gh_ot_" (mailed link) and "gh_at_" (attempt handle), followed by base62:
+// "gh_ot_" (mailed link), "gh_at_" (attempt handle) and "gh_sk_" (service), followed by base62:
 // one word to a double click, and easy to find for a secret scanner. The
 // database holds a hash of each, with its kind in the hash.
 package tokens

@@ -3,6 +3,7 @@ package tokens
 import (
 	"context"
 	"encoding/base64"
+	"maps"
 	"time"
 
 	"gorm.io/gorm"
@@ -146,8 +147,14 @@ func (f *Feed) meet(ctx context.Context, service models.ID, a Ack) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.forget(now)
 	f.followers[a.Instance] = follower{service, a.Mode, a.Bound, now}
 	return nil
+}
+
+// forget drops from memory who was not here for long. The caller holds mu.
+func (f *Feed) forget(now time.Time) {
+	maps.DeleteFunc(f.followers, func(_ models.ID, one follower) bool { return elapsed(one.seen, now) > followerGoneAfter })
 }
 
 // register writes the row of an instance. The key decides whose it is.
@@ -202,13 +209,8 @@ func (f *Feed) Followers(ctx context.Context) ([]models.Follower, error) {
 
 // trim forgets instances that nobody spoke for in a day.
 func (f *Feed) trim(ctx context.Context) error {
-	now := f.log.local()
 	f.mu.Lock()
-	for id, one := range f.followers {
-		if elapsed(one.seen, now) > followerGoneAfter {
-			delete(f.followers, id)
-		}
-	}
+	f.forget(f.log.local())
 	f.mu.Unlock()
 	_, err := f.deps.DB.Exec(ctx, "DELETE FROM followers WHERE seen_at < ?", models.At(f.deps.Clock().Add(-followerGoneAfter)))
 	return err

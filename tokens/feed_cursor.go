@@ -58,6 +58,7 @@ func (f *Feed) known(ctx context.Context, seq int64) error {
 		return err
 	}
 	if at, _ := f.log.position(); seq > at.seq {
+		f.deps.Log.Error("a follower holds a genuine place beyond the revocation log: the database went back in time", "place", seq, "head", at.seq)
 		return ErrAboveHead
 	}
 	return nil

@@ -74,7 +74,7 @@ func (s *Stream) Close() { s.pulse.Stop() }
 func (s *Stream) Next(ctx context.Context) (Event, error) {
 	for {
 		at, changed := s.feed.log.position()
-		if at.floor != s.floor {
+		if at.floor != s.floor && s.seq >= at.floor { // after the batches that it speaks of
 			s.floor = at.floor
 			return s.floorEvent()
 		}

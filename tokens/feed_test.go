@@ -398,3 +398,28 @@ func FuzzCursor(f *testing.F) {
 		}
 	})
 }
+
+func TestAFloorIsToldWhenSomethingWasTrimmedAndNotBefore(t *testing.T) {
+	eachFeeds(t, 1, func(t *testing.T, feeds []*Feed, _ *testkit.Clock) {
+		f := feeds[0]
+		sealed(t, f.log, 3)
+		poll(t, f.log)
+		if claims, _ := snapshotOf(t, f); claims.Floor != 0 {
+			t.Errorf("nothing was trimmed and the floor is %d", claims.Floor)
+		}
+		stream := open(t, f, f.cursor(f.log.logID, 2))
+		if e := next(t, stream, "floor"); string(e.Data) != `{"floor":0}` {
+			t.Errorf("got %s", e.Data)
+		}
+		exec(t, f.log, "DELETE FROM revocation_batches WHERE seq < 3")
+		if err := f.log.followFloor(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if seq := batchOf(t, next(t, stream, "batch")).Seq; seq != 3 {
+			t.Errorf("got batch %d", seq)
+		}
+		if e := next(t, stream, "floor"); string(e.Data) != `{"floor":3}` {
+			t.Errorf("got %s", e.Data)
+		}
+	})
+}

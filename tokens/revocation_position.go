@@ -38,6 +38,11 @@ func (l *Log) publish() {
 	if at.seq == 0 {
 		at.hash = make([]byte, 32)
 	}
+	if at.floor <= 1 {
+		// Nothing was ever trimmed. A snapshot of the empty log may hold what the
+		// first batches are about to bring: no floor may take it away again.
+		at.floor = 0
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p := &l.published

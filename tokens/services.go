@@ -120,6 +120,9 @@ func (s *Services) Authenticate(ctx context.Context, raw string) (*models.Servic
 		return nil, ErrNoService
 	}
 	hash, _ := secrets.HashOf(serviceKind, raw)
+	// Others wait for the list meanwhile, so that nobody may take long.
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.load(ctx); err != nil {
