@@ -36,6 +36,7 @@ type feed struct {
 	log     [16]byte
 	batches []batch // the first has seq 1
 	floor   uint64
+	quiet   bool          // nobody waits for a receipt
 	lag     uint64        // how many batches answers and snapshots stay behind
 	age     time.Duration // that answers tell
 	delay   time.Duration // of batches in the stream; heartbeats are on time
@@ -106,7 +107,7 @@ func (f *feed) end(entries ...entry) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	n := uint64(len(f.batches))
-	f.batches = append(f.batches, batch{seq: n + 1, prev: f.hashAt(n), wantAck: true, body: bodyOf(entries...)})
+	f.batches = append(f.batches, batch{seq: n + 1, prev: f.hashAt(n), wantAck: !f.quiet, body: bodyOf(entries...)})
 	close(f.grown)
 	f.grown = make(chan struct{})
 }

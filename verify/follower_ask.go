@@ -30,19 +30,21 @@ type question struct {
 func (f *follower) runAsks(ctx context.Context) {
 	timer := time.NewTimer(f.askEvery())
 	defer timer.Stop()
-	failures := 0
+	failures, hurried := 0, false
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-f.askNow:
 		case <-f.askLater:
-			if failures == 0 {
+			if failures == 0 && !hurried { // once, or batches without a pause put it off for ever
+				hurried = true
 				timer.Reset(soon)
 			}
 			continue
 		case <-timer.C:
 		}
+		hurried = false
 		next := f.askEvery()
 		if err := f.ask(ctx); err != nil {
 			next = backoff(failures)

@@ -202,6 +202,15 @@ func TestAnAckFollowsWithinTwentyMilliseconds(t *testing.T) {
 			}
 			f.mu.Unlock()
 		}
+		f.change(func() { f.quiet = true })
+		for range 1000 { // batches that follow each other closely do not put it off
+			f.end(otherSession)
+			wait(4 * time.Millisecond)
+		}
+		wait(20 * time.Millisecond)
+		if last, n := f.asks[len(f.asks)-1], len(f.asks); last.Cursor != f.cursor(uint64(len(f.batches))) || n < 250 || n > 450 {
+			t.Fatalf("%d questions, the last for %s", n, last.Cursor)
+		}
 		before := len(f.asks)
 		wait(10 * time.Second)
 		if n := len(f.asks) - before; n < 9 || n > 12 {
