@@ -1,0 +1,117 @@
+package verify_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"gatehouse/internal/testserver"
+	"gatehouse/tokens"
+	"gatehouse/verify"
+)
+
+// node is a whole Gatehouse on a socket, whose log runs.
+func node(t *testing.T, s *testserver.Server) *httptest.Server {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.Tokens.Log.Run(ctx)
+	}()
+	srv := httptest.NewServer(s.Handler)
+	t.Cleanup(func() {
+		s.Tokens.Feed.Stop()
+		srv.Close()
+		stop()
+		<-done
+	})
+	return srv
+}
+
+// named speaks to the socket under the name of the product, as a resolver
+// would have it.
+type named struct{}
+
+// RoundTrip implements http.RoundTripper.
+func (named) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Host = "localhost:5000"
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// service is a program elsewhere, with a credential of its own.
+func service(t *testing.T, s *testserver.Server, at, name string) *verify.Verifier {
+	t.Helper()
+	secret, err := s.Tokens.Services.Add(t.Context(), name, tokens.Client{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := verify.New(verify.Options{Issuer: s.Options.AppURL, JWKSURL: at + "/.well-known/jwks.json",
+		FeedURL: at + "/api/v1/revocations", Service: secret.Reveal(), Clock: s.Clock.Now, HTTPClient: &http.Client{Transport: named{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(v.Close)
+	eventually(t, 10*time.Second, func() bool { return v.Ready() == nil })
+	return v
+}
+
+// eventually asks until it is so, and returns how long that took.
+func eventually(t *testing.T, limit time.Duration, so func() bool) time.Duration {
+	t.Helper()
+	began := time.Now()
+	for !so() {
+		if time.Since(began) > limit {
+			t.Fatalf("not within %v", limit)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return time.Since(began)
+}
+
+func TestAServiceRefusesWithinASecondOfTheEnd(t *testing.T) {
+	s := testserver.New(t)
+	s.User("ada@example.com", "ada", "correct horse battery")
+	srv := node(t, s)
+	v, other := service(t, s, srv.URL, "orders"), service(t, s, srv.URL, "invoices")
+	for range 5 {
+		ada, stays := s.Program().Login("ada", "correct horse battery"), s.Program().Login("ada", "correct horse battery")
+		for _, token := range []string{ada.Access, stays.Access} {
+			if _, err := v.Verify(t.Context(), token); err != nil {
+				t.Fatalf("%v, %+v", err, v.Stats())
+			}
+		}
+		ada.Call(http.MethodPost, "/api/v1/logout", nil).Is(http.StatusNoContent)
+		took := eventually(t, time.Second, func() bool {
+			_, one := v.Verify(t.Context(), ada.Access)
+			_, two := other.Verify(t.Context(), ada.Access)
+			return errors.Is(one, verify.ErrRevoked) && errors.Is(two, verify.ErrRevoked)
+		})
+		t.Logf("refused at both services after %v", took)
+		if _, err := v.Verify(t.Context(), stays.Access); err != nil {
+			t.Fatalf("the other session: %v", err)
+		}
+	}
+	followers, err := s.Tokens.Feed.Followers(t.Context())
+	if err != nil || len(followers) != 2 {
+		t.Fatalf("%d followers (%v)", len(followers), err)
+	}
+	v.Close()
+	if followers, _ = s.Tokens.Feed.Followers(t.Context()); len(followers) != 1 {
+		t.Fatalf("%d followers after one has left", len(followers))
+	}
+}
+
+func TestACredentialThatIsRemovedFollowsNoMore(t *testing.T) {
+	s := testserver.New(t)
+	srv := node(t, s)
+	v := service(t, s, srv.URL, "orders")
+	if _, err := s.Tokens.Services.Remove(t.Context(), "orders", tokens.Client{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 15*time.Second, func() bool { return v.Within(1500*time.Millisecond).Ready() != nil })
+}
