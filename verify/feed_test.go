@@ -72,6 +72,13 @@ func (f *feed) count(path string) int {
 	return f.calls[path]
 }
 
+// asked is every question so far.
+func (f *feed) asked() []question {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.asks)
+}
+
 func appendEntry(b []byte, e entry) []byte {
 	b = append(b, e.kind)
 	b = binary.BigEndian.AppendUint64(b, 4102444800000000)

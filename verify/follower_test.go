@@ -3,6 +3,7 @@ package verify
 import (
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -183,7 +184,7 @@ func TestAcceptingIsMarkedAndCounted(t *testing.T) {
 		if s := v.Stats(); s.AcceptedStale != 1 || s.RefusedStale != 1 {
 			t.Fatalf("%+v", s)
 		}
-		if q := f.asks[0]; q.Mode != "accept" || q.BoundMS != 30000 {
+		if q := f.asked()[0]; q.Mode != "accept" || q.BoundMS != 30000 {
 			t.Fatalf("%+v", q)
 		}
 	}, func(o *Options) { o.Accept = true })
@@ -208,17 +209,17 @@ func TestAnAckFollowsWithinTwentyMilliseconds(t *testing.T) {
 			wait(4 * time.Millisecond)
 		}
 		wait(20 * time.Millisecond)
-		if last, n := f.asks[len(f.asks)-1], len(f.asks); last.Cursor != f.cursor(uint64(len(f.batches))) || n < 250 || n > 450 {
+		if last, n := f.asked()[len(f.asked())-1], len(f.asked()); last.Cursor != f.cursor(uint64(len(f.batches))) || n < 250 || n > 450 {
 			t.Fatalf("%d questions, the last for %s", n, last.Cursor)
 		}
-		before := len(f.asks)
+		before := len(f.asked())
 		wait(10 * time.Second)
-		if n := len(f.asks) - before; n < 9 || n > 12 {
+		if n := len(f.asked()) - before; n < 9 || n > 12 {
 			t.Fatalf("%d questions in 10 quiet seconds", n)
 		}
 		seen := map[string]bool{}
-		for _, q := range f.asks {
-			if seen[q.Nonce] || q.Instance != f.asks[0].Instance || q.Mode != "refuse" {
+		for _, q := range f.asked() {
+			if seen[q.Nonce] || q.Instance != f.asked()[0].Instance || q.Mode != "refuse" {
 				t.Fatalf("%+v", q)
 			}
 			seen[q.Nonce] = true
@@ -231,7 +232,7 @@ func TestClosingRefusesAndThenLeaves(t *testing.T) {
 	following(t, f, func(t *testing.T, v *Verifier) {
 		v.Close()
 		says(t, v, golden(t, "ES256"), ErrStale)
-		if last := f.asks[len(f.asks)-1]; !last.Leave {
+		if last := f.asked()[len(f.asked())-1]; !last.Leave {
 			t.Fatalf("%+v", last)
 		}
 		v.Close()
@@ -249,7 +250,7 @@ func TestANewProcessBeginsWithASnapshot(t *testing.T) {
 		says(t, first, golden(t, "ES256"), ErrRevoked)
 		says(t, second, golden(t, "ES256"), ErrRevoked)
 		instances := map[string]bool{}
-		for _, q := range f.asks {
+		for _, q := range f.asked() {
 			instances[q.Instance] = true
 		}
 		if len(instances) != 2 {
@@ -274,12 +275,13 @@ func TestOnlyTheLargerOfBothClocksCounts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFeed(t)
-			var mono, wall time.Duration
+			var mono, wall atomic.Int64
 			following(t, f, func(t *testing.T, v *Verifier) {
 				f.change(func() { f.before = down })
 				wait(0)
 				says(t, v, golden(t, "ES256"), nil)
-				mono, wall = c.mono, c.wall
+				mono.Store(int64(c.mono))
+				wall.Store(int64(c.wall))
 				says(t, v, golden(t, "ES256"), c.want)
 				f.change(func() { f.before = nil })
 				wait(10 * time.Second)
@@ -287,13 +289,10 @@ func TestOnlyTheLargerOfBothClocksCounts(t *testing.T) {
 					says(t, v, golden(t, "ES256"), nil)
 				}
 			}, func(o *Options) {
-				base := time.Time{}
+				base := time.Now()
 				o.durations = func() (time.Duration, time.Duration) {
-					if base.IsZero() {
-						base = time.Now()
-					}
 					d := time.Since(base)
-					return d + mono, d + wall
+					return d + time.Duration(mono.Load()), d + time.Duration(wall.Load())
 				}
 			})
 		})
