@@ -18,6 +18,7 @@ const (
 	API    Group = "api"    // JSON, bearer token, no cookie
 	Lean   Group = "lean"   // API without body and database
 	Public Group = "public" // JSON under any Host
+	Feed   Group = "feed"   // Public with a body
 	Asset  Group = "asset"  // files that are the same for everybody
 )
 
@@ -99,9 +100,9 @@ var table = []Route{
 	{remove, "/api/v1/me/sessions", API, guards(Bearer, RecentBearer), (*app).apiEndOthers},
 	{remove, "/api/v1/me/sessions/:id", API, guards(Bearer, RecentBearer), (*app).apiEndSession},
 
-	{get, "/api/v1/revocations", Lean, guards(Service), (*app).apiRevocations},
-	{get, "/api/v1/revocations/stream", Lean, guards(Service), (*app).apiRevocationStream},
-	{post, "/api/v1/revocations/ack", API, guards(Service), (*app).apiRevocationAck},
+	{get, "/api/v1/revocations", Public, guards(Service), (*app).apiRevocations},
+	{get, "/api/v1/revocations/stream", Public, guards(Service), (*app).apiRevocationStream},
+	{post, "/api/v1/revocations/ack", Feed, guards(Service), (*app).apiRevocationAck},
 	{get, "/api/v1/revocations/keys", Public, nil, (*app).apiRevocationKeys},
 
 	{get, "/healthz", Public, nil, (*app).healthz},
@@ -166,6 +167,8 @@ func (a *app) group(g Group) []gin.HandlerFunc {
 		return a.web.Lean()
 	case Public:
 		return a.web.Public()
+	case Feed:
+		return a.web.Feed()
 	case Asset:
 		return a.web.Asset()
 	}

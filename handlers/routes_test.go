@@ -16,7 +16,7 @@ import (
 )
 
 // described are the groups whose routes stand in the OpenAPI document.
-var described = []handlers.Group{handlers.Either, handlers.API, handlers.Lean, handlers.Public}
+var described = []handlers.Group{handlers.Either, handlers.API, handlers.Lean, handlers.Public, handlers.Feed}
 
 func TestTheRouteTableAndTheDocumentNameTheSameCalls(t *testing.T) {
 	var doc struct {
@@ -200,12 +200,18 @@ func TestAssetsAreServedUnderTheirHashForAYear(t *testing.T) {
 	}
 }
 
-func TestHealthAndReadinessAnswerUnderAnyHost(t *testing.T) {
+func TestHealthKeysAndTheFeedAnswerUnderAnyHost(t *testing.T) {
 	s := testserver.New(t)
 	for _, path := range []string{"/healthz", "/readyz", "/.well-known/jwks.json", "/.well-known/openid-configuration"} {
 		r := s.Request("GET", path, "")
 		r.Host = "10.2.3.4:8080"
 		s.Send(r).Is(200)
+	}
+	// The feed too: 401 is its own answer to who has no credential.
+	for path, method := range map[string]string{"/api/v1/revocations": "GET", "/api/v1/revocations/stream": "GET", "/api/v1/revocations/ack": "POST"} {
+		r := s.Request(method, path, "")
+		r.Host = "gatehouse.internal:5000"
+		s.Send(r).Is(401)
 	}
 	for _, path := range []string{"/", "/auth", "/api/v1/me", "/static/x", "/nothing"} {
 		r := s.Request("GET", path, "")

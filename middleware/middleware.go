@@ -104,10 +104,14 @@ func (s *Set) Lean() []gin.HandlerFunc {
 	return []gin.HandlerFunc{s.edge(asJSON), s.answer, s.recover, s.knownHost(serveAlias), s.apiHeaders()}
 }
 
-// Public is Lean under any Host: health, keys and discovery (rule 7).
+// Public is Lean under any Host: health, keys, discovery and the feed of
+// endings, which services reach by an address of the inside (rule 7).
 func (s *Set) Public() []gin.HandlerFunc {
 	return []gin.HandlerFunc{s.edge(asJSON), s.answer, s.recover, s.apiHeaders()}
 }
+
+// Feed is Public for a call with a body.
+func (s *Set) Feed() []gin.HandlerFunc { return append(s.Public(), s.bodyLimit(AuthBody), s.deadline) }
 
 // Asset is the chain of files that are the same for everybody. No person reads
 // what is said about a missing one, and a page there would lack its style.

@@ -32,17 +32,6 @@ func node(t *testing.T, s *testserver.Server) *httptest.Server {
 	return srv
 }
 
-// named speaks to the socket under the name of the product, as a resolver
-// would have it.
-type named struct{}
-
-// RoundTrip implements http.RoundTripper.
-func (named) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
-	r.Host = "localhost:5000"
-	return http.DefaultTransport.RoundTrip(r)
-}
-
 // service is a program elsewhere, with a credential of its own.
 func service(t *testing.T, s *testserver.Server, at, name string) *verify.Verifier {
 	t.Helper()
@@ -51,7 +40,7 @@ func service(t *testing.T, s *testserver.Server, at, name string) *verify.Verifi
 		t.Fatal(err)
 	}
 	v, err := verify.New(verify.Options{Issuer: s.Options.AppURL, JWKSURL: at + "/.well-known/jwks.json",
-		FeedURL: at + "/api/v1/revocations", Service: secret.Reveal(), Clock: s.Clock.Now, HTTPClient: &http.Client{Transport: named{}}})
+		FeedURL: at + "/api/v1/revocations", Service: secret.Reveal(), Clock: s.Clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
