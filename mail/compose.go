@@ -1,13 +1,18 @@
 package mail
 
-import "fmt"
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strings"
+)
 
 // compose writes one letter. The table of purposes is this switch.
 func (r *renderer) compose(m Message, w *words) (letter, error) {
 	switch m.Purpose {
-	case VerifyEmail, ResetPassword:
+	case VerifyEmail, ResetPassword, ChangeEmail, EmailCode, Invitation:
 		return r.proof(m, w)
-	case AlreadyRegistered:
+	case AlreadyRegistered, NewDevice:
 		return r.plain(m, w, m.Purpose), nil
 	case Notice:
 		return r.plain(m, w, "notice."+noticeKind(m.Data["kind"])), nil
@@ -17,7 +22,9 @@ func (r *renderer) compose(m Message, w *words) (letter, error) {
 
 func noticeKind(kind string) string {
 	switch kind {
-	case KindPasswordChanged, KindPasswordReset, KindRefreshReused:
+	case KindPasswordChanged, KindPasswordReset, KindRefreshReused, KindEmailChanged, KindEmailRestored,
+		KindUsernameChanged, KindFactorAdded, KindFactorRemoved, KindRecoveryUsed, KindRecoveryMade,
+		KindAccountClosing, KindAccountKept, KindAccountErased:
 		return kind
 	}
 	return "changed"
@@ -49,22 +56,68 @@ func (r *renderer) proof(m Message, w *words) (letter, error) {
 	return l, nil
 }
 
-// plain is a letter that tells something, with a link to the way on.
+// plain is a letter that tells something, with a link to the way on. Where the
+// words name a button of their own the link does something, and its life is
+// told.
 func (r *renderer) plain(m Message, w *words, key string) letter {
-	link := m.Link
-	if link == "" {
-		link = r.base
-	}
-	return letter{
+	w.data["Factor"] = w.say("factor." + factorName(m.Data["factor"]))
+	w.data["EraseSpan"] = w.span(m.Data["erase_in"])
+	l := letter{
 		Subject: w.say(key + ".subject"),
 		Title:   w.say(key + ".title"),
 		Lead:    w.say(key + ".lead"),
 		Action:  w.say("open"),
-		Link:    link,
+		Link:    m.Link,
+		Facts:   facts(m, w),
 		Notes:   notes(w.say(key + ".closing")),
 		Footer:  w.say("footer"),
 	}
+	if l.Link == "" {
+		l.Link = r.base
+	} else if own, ok := w.find(key + ".action"); ok {
+		l.Action, l.Notes = own, append(notes(lifetime(m, w)), l.Notes...)
+	}
+	return l
 }
+
+func factorName(name string) string {
+	switch name {
+	case "totp", "passkey", "recovery":
+		return name
+	}
+	return "other"
+}
+
+// mostDevice bounds the words for a device, in characters.
+const mostDevice = 60
+
+// facts are what is known about who did it: the device in words and the network
+// address. The address is shown as it is, because guessing a place from it is
+// wrong too often to warn anybody well, and asks a third party about people.
+func facts(m Message, w *words) []fact {
+	var list []fact
+	if device := deviceWords(m.Data["device"]); device != "" {
+		list = append(list, fact{w.say("fact.device"), device})
+	}
+	if ip, err := netip.ParseAddr(m.Data["ip"]); err == nil {
+		list = append(list, fact{w.say("fact.ip"), ip.Unmap().WithZone("").String()})
+	}
+	return list
+}
+
+// deviceWords keeps the words for a device from carrying a stranger's message:
+// they come from a header that anybody can fill, so what could read as an
+// address or as a sentence is left out.
+func deviceWords(s string) string {
+	s = oneLine(s)
+	if len([]rune(s)) > mostDevice || strings.ContainsAny(s, "/\\:@<>") || dotted.MatchString(s) {
+		return ""
+	}
+	return s
+}
+
+// dotted finds what a mail program would turn into a link.
+var dotted = regexp.MustCompile(`\pL\.\pL`)
 
 // lifetime says how long the code and the link work, as far as it is known.
 func lifetime(m Message, w *words) string {

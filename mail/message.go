@@ -12,6 +12,10 @@ const (
 	VerifyEmail       = "verify_email"
 	AlreadyRegistered = "already_registered"
 	ResetPassword     = "reset_password"
+	ChangeEmail       = "change_email" // to the new address
+	EmailCode         = "email_code"   // signs in
+	Invitation        = "invitation"
+	NewDevice         = "new_device"
 	Notice            = "notice"
 )
 
@@ -22,6 +26,20 @@ const (
 	KindPasswordChanged = "password_changed"
 	KindPasswordReset   = "password_reset"
 	KindRefreshReused   = "refresh_reused"
+	// KindEmailChanged goes to the old address; its Link takes the change back.
+	KindEmailChanged    = "email_changed"
+	KindEmailRestored   = "email_restored"
+	KindUsernameChanged = "username_changed"
+	KindFactorAdded     = "factor_added"
+	KindFactorRemoved   = "factor_removed"
+	// KindRecoveryUsed and KindRecoveryMade are about recovery codes.
+	KindRecoveryUsed = "recovery_used"
+	KindRecoveryMade = "recovery_made"
+	// KindAccountClosing says that the account is erased in Data["erase_in"];
+	// its Link leads to where signing in keeps it.
+	KindAccountClosing = "account_closing"
+	KindAccountKept    = "account_kept"
+	KindAccountErased  = "account_erased"
 )
 
 // Message is a mail to write. Nothing in it may have been typed by somebody
@@ -36,8 +54,11 @@ type Message struct {
 	Purpose string
 	// Code is the bare code, without spaces; Link is an absolute address.
 	Code, Link string
-	// Data holds "kind" for notices, and "code_ttl" and "link_ttl" (as of
-	// time.Duration.String) for the sentence that says how long they work.
+	// Data holds "kind" for notices, and "code_ttl", "link_ttl" and "erase_in"
+	// (as of time.Duration.String) for the sentences that say how long. Every
+	// letter that tells of something done may have "device" (in words, as
+	// templates.Device says it) and "ip", the network address it was done from;
+	// factor notices may have "factor": totp, passkey or recovery.
 	Data map[string]string
 }
 

@@ -29,9 +29,13 @@ type letter struct {
 	Lang, Subject, Title, Lead string
 	Code                       string // grouped for reading
 	Or, Action, Link           string
+	Facts                      []fact
 	Notes                      []string
 	Footer                     string
 }
+
+// fact is a line of what is known: its name and what it is.
+type fact struct{ Name, Value string }
 
 // renderer turns messages into letters.
 type renderer struct {
@@ -107,6 +111,8 @@ func grouped(code string) string {
 	return code[:3] + " " + code[3:]
 }
 
+const day = 24 * time.Hour
+
 // words looks up sentences and keeps the first error, so that composing a
 // letter reads as a list of its parts.
 type words struct {
@@ -123,7 +129,14 @@ func (w *words) say(key string) string {
 	return s
 }
 
-// span says a length of time in the largest unit that is whole.
+// find is say for words that a letter need not have.
+func (w *words) find(key string) (string, bool) {
+	s, err := w.localizer.Localize(&i18n.LocalizeConfig{MessageID: "mail." + key, TemplateData: w.data})
+	return s, err == nil
+}
+
+// span says a length of time in the largest unit that is whole; one day is 24
+// hours, because that is what is meant.
 func (w *words) span(ttl string) string {
 	d, err := time.ParseDuration(ttl)
 	if err != nil || d <= 0 {
@@ -131,6 +144,8 @@ func (w *words) span(ttl string) string {
 	}
 	unit, n := "seconds", int(d/time.Second)
 	switch {
+	case d%day == 0 && d > day:
+		unit, n = "days", int(d/day)
 	case d%time.Hour == 0:
 		unit, n = "hours", int(d/time.Hour)
 	case d >= time.Minute:

@@ -40,11 +40,24 @@ func all() map[string]Message {
 		"verify, bare": {Purpose: VerifyEmail, Code: "418207", Link: link},
 		"reset":        {Purpose: ResetPassword, Code: "418207", Link: link, Data: ttl},
 		"reset link":   {Purpose: ResetPassword, Link: link, Data: ttl},
+		"change":       {Purpose: ChangeEmail, Code: "418207", Link: link, Data: ttl},
+		"change link":  {Purpose: ChangeEmail, Link: link, Data: ttl},
+		"code":         {Purpose: EmailCode, Code: "418207", Data: ttl},
+		"code, link":   {Purpose: EmailCode, Link: link, Data: ttl},
+		"invited":      {Purpose: Invitation, Link: link, Data: map[string]string{"link_ttl": "168h"}},
+		"invited code": {Purpose: Invitation, Code: "418207", Data: ttl},
+		"device":       {Purpose: NewDevice, Data: map[string]string{"device": "Firefox on Linux", "ip": "203.0.113.7"}},
+		"device, bare": {Purpose: NewDevice},
 		"taken":        {Purpose: AlreadyRegistered},
 		"taken, link":  {Purpose: AlreadyRegistered, Link: link},
 	}
-	for _, kind := range []string{KindPasswordChanged, KindPasswordReset, KindRefreshReused, "", "something new"} {
-		out["notice "+kind] = Message{Purpose: Notice, Data: map[string]string{"kind": kind}}
+	for _, kind := range []string{
+		KindPasswordChanged, KindPasswordReset, KindRefreshReused, KindEmailChanged, KindEmailRestored, KindUsernameChanged,
+		KindFactorAdded, KindFactorRemoved, KindRecoveryUsed, KindRecoveryMade, KindAccountClosing, KindAccountKept,
+		KindAccountErased, "", "something new",
+	} {
+		out["notice "+kind] = Message{Purpose: Notice, Data: map[string]string{"kind": kind, "factor": "totp", "erase_in": "336h"}}
+		out["notice with a link "+kind] = Message{Purpose: Notice, Link: link, Data: map[string]string{"kind": kind, "link_ttl": "168h", "erase_in": "336h"}}
 	}
 	return out
 }
@@ -145,7 +158,7 @@ This mail comes from Gatehouse at id.harbour.example.
 
 func TestLengthsOfTimeAreSaidInWholeUnits(t *testing.T) {
 	for ttl, want := range map[string]string{
-		"1h0m0s": "1 hour", "24h": "24 hours", "10m": "10 minutes", "1m": "1 minute", "90m": "90 minutes", "45s": "45 seconds", "1s": "1 second",
+		"1h0m0s": "1 hour", "24h": "24 hours", "10m": "10 minutes", "1m": "1 minute", "90m": "90 minutes", "45s": "45 seconds", "1s": "1 second", "168h": "7 days", "336h": "14 days", "36h": "36 hours",
 	} {
 		m := Message{Purpose: VerifyEmail, Code: "418207", Data: map[string]string{"code_ttl": ttl}}
 		if got := render(t, m).Text; !strings.Contains(got, "The code works for "+want+".") {
@@ -211,5 +224,40 @@ func TestBothLanguagesHaveTheSameKeysAndValues(t *testing.T) {
 		if a, b := text(en[key]), text(de[key]); !slices.Equal(a, b) {
 			t.Errorf("%s has %v in English and %v in German", key, a, b)
 		}
+	}
+}
+
+func TestAMailSaysWhoDidItAndOffersTheWayBack(t *testing.T) {
+	link := "https://id.harbour.example/undo?token=abc"
+	got := render(t, Message{Purpose: Notice, Link: link, Data: map[string]string{
+		"kind": KindEmailChanged, "device": "Firefox on Linux", "ip": "::ffff:203.0.113.7", "link_ttl": "168h0m0s",
+	}}).Text
+	for _, want := range []string{
+		"Device: Firefox on Linux\nNetwork address: 203.0.113.7\n", "This wasn’t me:\n" + link + "\n", "The link works for 7 days, and only once.",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is missing in\n%s", want, got)
+		}
+	}
+	closing := render(t, Message{Purpose: Notice, Locale: "de", Data: map[string]string{"kind": KindAccountClosing, "erase_in": "336h"}}).Text
+	if !strings.Contains(closing, "14 Tage") {
+		t.Error(closing)
+	}
+}
+
+// What a stranger can put into a header of a request is not carried into
+// somebody's mailbox under our name.
+func TestADeviceCarriesNoStrangersMessage(t *testing.T) {
+	for _, device := range []string{
+		"visit evil.example now", "http://evil", "call me@evil", "a\\b", "<b>", strings.Repeat("win ", 30), "evil。example/x",
+	} {
+		c := render(t, Message{Purpose: NewDevice, Data: map[string]string{"device": device, "ip": "evil.example"}})
+		if strings.Contains(c.Text, "evil") || strings.Contains(c.Text, "Device:") || strings.Contains(c.Text, "Network address:") {
+			t.Errorf("%q is in\n%s", device, c.Text)
+		}
+	}
+	c := render(t, Message{Purpose: NewDevice, Data: map[string]string{"device": "Safari 17.5\r\non iPhone"}})
+	if !strings.Contains(c.Text, "Device: Safari 17.5 on iPhone\n") {
+		t.Error(c.Text)
 	}
 }
