@@ -36,6 +36,7 @@ var doors = map[string][]string{
 		"internal/apperr", "internal/secrets", "internal/websession", "verify"}, rooms...),
 	"server":           {"*"},
 	"verify/ginverify": {"verify"},
+	"examples/orders":  {"verify"},
 	"cli": append([]string{"config", "server", "models", "locales", "internal/database", "internal/apperr",
 		"internal/secrets", "internal/passwords"}, rooms...),
 }
