@@ -63,6 +63,10 @@ func (a argonHash) compute(password []byte) []byte {
 
 func (a argonHash) match(password []byte) bool { return secrets.Equal(a.compute(password), a.tag) }
 
+func (a argonHash) work() int64 { return a.params.work() }
+
+func (argonHash) weak() bool { return false }
+
 func (a argonHash) memoryKiB() int64 { return int64(a.params.MemoryKiB) }
 
 // current asks for exactly our cost: a dearer hash would tell by its time that

@@ -25,17 +25,22 @@ var (
 var bcryptForm = regexp.MustCompile(`\A\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}\z`)
 
 // bcryptHash is a hash of another system; we make none.
-type bcryptHash struct{ encoded []byte }
+type bcryptHash struct {
+	foreign
+	encoded []byte
+	cost    int
+}
 
 func parseBcrypt(encoded string) (bcryptHash, error) {
 	m := bcryptForm.FindStringSubmatch(encoded)
 	if m == nil {
 		return bcryptHash{}, errBcryptForm
 	}
-	if cost, err := strconv.Atoi(m[1]); err != nil || !within(cost, minBcryptCost, maxBcryptCost) {
+	cost, err := strconv.Atoi(m[1])
+	if err != nil || !within(cost, minBcryptCost, maxBcryptCost) {
 		return bcryptHash{}, errBcryptCost
 	}
-	return bcryptHash{encoded: []byte(encoded)}, nil
+	return bcryptHash{encoded: []byte(encoded), cost: cost}, nil
 }
 
 // match says no to a password longer than bcrypt can see: the library compares
@@ -47,6 +52,4 @@ func (b bcryptHash) match(password []byte) bool {
 	return same && len(password) <= bcryptMax
 }
 
-func (bcryptHash) memoryKiB() int64 { return 4 }
-
-func (bcryptHash) current(Params) bool { return false }
+func (b bcryptHash) work() int64 { return workBcryptRound << b.cost }

@@ -1,6 +1,7 @@
 package passwords
 
 import (
+	"bytes"
 	"context"
 	"runtime"
 	"time"
@@ -97,12 +98,18 @@ type Result struct {
 	// Rehash is true when the password is right and its hash is not what Hash
 	// would make today: store a new one, so that all accounts cost the same.
 	Rehash bool
+	// MustChange is true when the password is right and its hash is so weak
+	// that it has to be changed before it opens anything: md5-crypt, and
+	// digests without a salt. It is not re-hashed, so that the demand stays
+	// until the change.
+	MustChange bool
 }
 
 // Verify compares password with an encoded hash. Without a hash (an account
 // that doesn't exist or has no password), and with one it can't read, it does
 // the work of a current hash all the same and says no, so that time doesn't
-// tell which accounts exist (OWASP ASVS 5.0, 6.3.8).
+// tell which accounts exist (OWASP ASVS 5.0, 6.3.8). A hash that is cheaper
+// than ours is padded to it.
 func (h *Hasher) Verify(ctx context.Context, password, encoded string) (Result, error) {
 	prepared, reason := prepare(password)
 	stored, err := parse(encoded)
@@ -111,12 +118,30 @@ func (h *Hasher) Verify(ctx context.Context, password, encoded string) (Result, 
 		stored = h.dummy
 	}
 	var matched bool
-	err = h.queue.run(ctx, h.weight(stored), func() { matched = stored.match(prepared) })
+	err = h.queue.run(ctx, h.weight(stored), func() {
+		matched = h.compare(stored, []byte(password), prepared)
+		h.pad(stored, prepared)
+	})
 	if err != nil {
 		return Result{}, err
 	}
 	ok := possible && matched
-	return Result{OK: ok, Rehash: ok && !stored.current(h.params)}, nil
+	weak := stored.weak()
+	return Result{OK: ok, Rehash: ok && !weak && !stored.current(h.params), MustChange: ok && weak}, nil
+}
+
+// compare hands each scheme the bytes that were hashed: argon2, which is ours,
+// the form NFC, every other system what was typed. An argon2 hash that is not
+// ours may have been made of either.
+func (h *Hasher) compare(stored scheme, typed, prepared []byte) bool {
+	if _, argon := stored.(argonHash); !argon {
+		return stored.match(typed)
+	}
+	matched := stored.match(prepared)
+	if !matched && !stored.current(h.params) && !bytes.Equal(typed, prepared) {
+		return stored.match(typed)
+	}
+	return matched
 }
 
 // CheckEncoded says why an encoded hash of another system can't be taken over,
@@ -125,6 +150,13 @@ func (h *Hasher) Verify(ctx context.Context, password, encoded string) (Result, 
 func CheckEncoded(encoded string) error {
 	_, err := parse(encoded)
 	return err
+}
+
+// Weak reports whether an encoded hash is taken over only with a change of the
+// password.
+func Weak(encoded string) bool {
+	s, err := parse(encoded)
+	return err == nil && s.weak()
 }
 
 // weight is how many slots a comparison takes: as many as current hashes would

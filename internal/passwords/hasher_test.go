@@ -29,7 +29,7 @@ func verify(t *testing.T, h *Hasher, password, encoded string) Result {
 	return r
 }
 
-func hash(t *testing.T, h *Hasher, password string) string {
+func hashOf(t *testing.T, h *Hasher, password string) string {
 	t.Helper()
 	encoded, err := h.Hash(t.Context(), password)
 	if err != nil {
@@ -40,7 +40,7 @@ func hash(t *testing.T, h *Hasher, password string) string {
 
 func TestAHashMatchesItsPasswordAndNoOther(t *testing.T) {
 	h := cheapHasher()
-	encoded := hash(t, h, "four plain words here")
+	encoded := hashOf(t, h, "four plain words here")
 	if r := verify(t, h, "four plain words here", encoded); r != (Result{OK: true}) {
 		t.Errorf("right password: %+v", r)
 	}
@@ -49,13 +49,13 @@ func TestAHashMatchesItsPasswordAndNoOther(t *testing.T) {
 			t.Errorf("%q: %+v", wrong, r)
 		}
 	}
-	if again := hash(t, h, "four plain words here"); again == encoded {
+	if again := hashOf(t, h, "four plain words here"); again == encoded {
 		t.Error("two hashes of one password are equal: the salt is not random")
 	}
 }
 
 func TestTheDefaultCostIsWrittenAsAPHCString(t *testing.T) {
-	encoded := hash(t, New(Options{}), "four plain words here")
+	encoded := hashOf(t, New(Options{}), "four plain words here")
 	if !strings.HasPrefix(encoded, "$argon2id$v=19$m=19456,t=2,p=1$") {
 		t.Error(encoded)
 	}
@@ -131,7 +131,7 @@ func TestNothingMatchesWithoutAHash(t *testing.T) {
 // the same on a busy machine.
 func TestAMissingHashCostsAsMuchAsARealOne(t *testing.T) {
 	h := New(Options{Params: Params{MemoryKiB: 16 * 1024, Time: 1, Threads: 1}, Concurrency: 1})
-	encoded := hash(t, h, "four plain words here")
+	encoded := hashOf(t, h, "four plain words here")
 	filled := func(password, encoded string) uint64 {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
@@ -169,17 +169,17 @@ func TestUnusablePasswordsAreNotHashed(t *testing.T) {
 		}
 	}
 	longest := strings.Repeat("x", 1024)
-	if r := verify(t, h, longest, hash(t, h, longest)); !r.OK {
+	if r := verify(t, h, longest, hashOf(t, h, longest)); !r.OK {
 		t.Error("1,024 bytes were not accepted")
 	}
-	if r := verify(t, h, longest[:1023], hash(t, h, longest)); r.OK {
+	if r := verify(t, h, longest[:1023], hashOf(t, h, longest)); r.OK {
 		t.Error("the last byte of 1,024 doesn't count")
 	}
 }
 
 func TestOnePasswordIsTheSameHoweverItIsTyped(t *testing.T) {
 	h := cheapHasher()
-	encoded := hash(t, h, "cafe\u0301 au lait")
+	encoded := hashOf(t, h, "cafe\u0301 au lait")
 	if r := verify(t, h, "caf\u00e9 au lait", encoded); !r.OK {
 		t.Error("NFC and NFD of one password differ")
 	}
