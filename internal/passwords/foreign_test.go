@@ -124,7 +124,7 @@ func TestTheBoundsOfDearSchemesAreKept(t *testing.T) {
 		"$P$H" + strings.Repeat("a", 30), "$P$/" + strings.Repeat("a", 30), "$P$z" + strings.Repeat("a", 30), "$P$B" + strings.Repeat("a", 29),
 		"$1$$", "$1$ninechars$" + strings.Repeat("a", 22), "$1$salt$" + strings.Repeat("a", 23),
 		"{SSHA}", "{SSHA", "{}", "{NONE}abc", "{CRYPT}", "{CRYPT}abJnggxhB/yWI", "{CLEARTEXT}secret", "secret",
-		"{SSHA}" + strings.Repeat("A", 28), "{SHA}" + strings.Repeat("A", 28) + "AAAA", "{SSHA512}" + strings.Repeat("A", 88),
+		"{SSHA}" + strings.Repeat("A", 27) + "=", "{SHA}" + strings.Repeat("A", 28) + "AAAA", "{SSHA512}" + strings.Repeat("A", 86) + "==",
 		"$wp$2y$31$" + strings.Repeat("a", 53), "bcrypt_sha256$$2b$31$" + strings.Repeat("a", 53), "bcrypt_sha256$", "bcrypt$$2b$10$",
 		"$bcrypt-sha256$v=2,t=2b,r=31$" + strings.Repeat("a", 22) + "$" + strings.Repeat("a", 31),
 		"argon2$argon2id$v=19$m=4194304,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
