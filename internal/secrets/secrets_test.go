@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math/big"
 	"strings"
 	"testing"
 )
@@ -139,4 +140,43 @@ func FuzzBase62(f *testing.F) {
 			}
 		}
 	})
+}
+
+// The spelling is that of the number in base 62, as any calculator writes it:
+// tokens that were handed out years ago must still be read.
+func TestBase62IsTheNumberInBase62(t *testing.T) {
+	for n := range 100 {
+		for range 20 {
+			b := Random(n)
+			if n > 2 {
+				b[0], b[1] = b[0]&1*255, b[1]&1*255 // leading zeros and ones, often
+			}
+			want := strings.Map(swapCase, new(big.Int).SetBytes(b).Text(62))
+			if n == 0 {
+				want = ""
+			}
+			want = strings.Repeat("0", base62Len(n)-len(want)) + want
+			if got := string(EncodeBase62(b)); got != want {
+				t.Fatalf("%x: %s, want %s", b, got, want)
+			}
+			if back, err := DecodeBase62(want, n); err != nil || !bytes.Equal(back, b) {
+				t.Fatalf("%s: %x %v, want %x", want, back, err, b)
+			}
+		}
+		over := strings.Repeat("z", base62Len(n))
+		if _, err := DecodeBase62(over, n); n > 0 && err == nil {
+			t.Errorf("%s was read as %d bytes: the value is too large", over, n)
+		}
+	}
+}
+
+// swapCase makes our order of the letters of big.Int's.
+func swapCase(r rune) rune {
+	switch {
+	case r >= 'a' && r <= 'z':
+		return r - 'a' + 'A'
+	case r >= 'A' && r <= 'Z':
+		return r - 'A' + 'a'
+	}
+	return r
 }
