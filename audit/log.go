@@ -42,11 +42,34 @@ func New(db *database.DB, clock func() time.Time) *Log { return &Log{db: db, clo
 
 // Append writes e in the transaction of its cause, with one INSERT.
 func (l *Log) Append(tx *gorm.DB, e Event) error {
-	row, err := l.row(e)
+	line, err := l.Prepare(e)
 	if err != nil {
 		return err
 	}
-	return tx.Create(&row).Error
+	return line.Append(tx)
+}
+
+// Line is an event that is ready to be written.
+type Line struct{ row models.AuditEvent }
+
+// Prepare does the work of Append that needs no transaction, for a caller whose
+// transaction holds up others.
+func (l *Log) Prepare(e Event) (Line, error) {
+	row, err := l.row(e)
+	return Line{row}, err
+}
+
+// The batch is missing: a row is written unlinked.
+const appendSQL = `INSERT INTO audit_events (id, at, action, outcome, reason, actor_id, subject_id, session_id,
+ client_id, request_id, detail, personal, salt, commitment) VALUES ( ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+// Append is Log.Append. The columns are named, because nearly every write of
+// the product has such a row and GORM's reflection would cost as much again.
+func (l Line) Append(tx *gorm.DB) error {
+	r := &l.row
+	_, err := database.Exec(tx, appendSQL, r.ID, r.At, r.Action, r.Outcome, r.Reason, r.ActorID, r.SubjectID, r.SessionID,
+		r.ClientID, r.RequestID, r.Detail, r.Personal, r.Salt, r.Commitment)
+	return err
 }
 
 // Record writes e in a transaction of its own, for what changed nothing else.

@@ -227,7 +227,7 @@ func (a *Access) liveByID(ctx context.Context, id models.ID) (*sessionRow, error
 	if id.IsZero() {
 		return nil, ErrNoSession
 	}
-	row, err := findSession(a.deps.DB.ReadRow(ctx), "s.id = ?", id)
+	row, err := findSession(ctx, a.deps.DB, "s.id = ?", id)
 	if err != nil {
 		return nil, err
 	}

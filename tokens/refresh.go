@@ -208,6 +208,10 @@ var errLostRace = errors.New("tokens: the refresh family changed before the exch
 // ending write the same row, so that they cannot both succeed.
 func (r *Refresh) rotate(ctx context.Context, a attempt) (answer Refreshed, won bool, err error) {
 	x := r.exchange(a.row, a.token, a.line, a.now)
+	line, err := r.audit.Prepare(a.event(audit.RefreshRotated, audit.Success, ""))
+	if err != nil {
+		return Refreshed{}, false, err
+	}
 	pending := r.access.Prepare(a.row.grant())
 	err = r.db.Write(ctx, func(tx *gorm.DB) error {
 		won, err := x.write(tx, a.row, a.token)
@@ -217,7 +221,7 @@ func (r *Refresh) rotate(ctx context.Context, a attempt) (answer Refreshed, won 
 		if err != nil {
 			return err
 		}
-		return r.audit.Append(tx, a.event(audit.RefreshRotated, audit.Success, ""))
+		return line.Append(tx)
 	})
 	if errors.Is(err, errLostRace) {
 		return Refreshed{}, false, nil

@@ -50,15 +50,14 @@ func (f *familyRow) fields() []any {
 }
 
 // find reads a family; nil is none. A causal read shows everything that any
-// node has acknowledged before.
+// node has acknowledged before, as every read on SQLite does.
 func (r *Refresh) find(ctx context.Context, id models.ID, causal bool) (*familyRow, error) {
 	var row familyRow
-	read := func(db *gorm.DB) error { return db.Raw(findFamilySQL, id).Row().Scan(row.fields()...) }
 	var err error
-	if causal {
-		err = r.db.CausalRead(ctx, read)
+	if causal && r.db.Dialect() != database.SQLite {
+		err = r.db.CausalRead(ctx, func(tx *gorm.DB) error { return tx.Raw(findFamilySQL, id).Row().Scan(row.fields()...) })
 	} else {
-		err = database.Unavailable(read(r.db.ReadRow(ctx)))
+		err = database.Unavailable(r.db.ReadRow(ctx, findFamilySQL, id).Scan(row.fields()...))
 	}
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
@@ -140,9 +139,9 @@ const touchSQL = `UPDATE sessions SET last_seen_at = ? WHERE id = ? AND last_see
 
 // write changes the row of the family if it still is as it was read.
 func (x exchange) write(tx *gorm.DB, f *familyRow, t refreshToken) (won bool, err error) {
-	res := tx.Exec(rotateSQL, x.next.hash[:], x.recent, x.idle, f.ID, t.generation, t.hash[:])
-	if res.Error != nil || res.RowsAffected != 1 {
-		return false, res.Error
+	rows, err := database.Exec(tx, rotateSQL, x.next.hash[:], x.recent, x.idle, f.ID, t.generation, t.hash[:])
+	if err != nil || rows != 1 {
+		return false, err
 	}
 	if x.touchDue {
 		err = tx.Exec(touchSQL, x.now, f.SessionID, x.now).Error

@@ -18,7 +18,7 @@ func (s *Sessions) ByCookie(ctx context.Context, cookie string) (*Session, error
 	if !ok {
 		return nil, nil
 	}
-	row, err := findSession(s.deps.DB.ReadRow(ctx), "s.cookie_hash = ?", hash)
+	row, err := findSession(ctx, s.deps.DB, "s.cookie_hash = ?", hash)
 	if err != nil || row == nil {
 		return nil, err
 	}

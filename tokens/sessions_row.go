@@ -1,10 +1,10 @@
 package tokens
 
 import (
+	"context"
 	"database/sql"
+	"errors"
 	"time"
-
-	"gorm.io/gorm"
 
 	"gatehouse/internal/database"
 	"gatehouse/models"
@@ -32,27 +32,22 @@ const findSessionSQL = `SELECT ` + sessionColumns + `, s.data,
 // is a constant of this room, the value always a parameter. It is read on every
 // signed-in page, so the columns are scanned one by one: GORM's reflection
 // would cost as much again as the query.
-func findSession(db *gorm.DB, condition string, value any) (*sessionRow, error) {
-	rows, err := db.Raw(findSessionSQL+condition, value).Rows()
-	if err != nil {
-		return nil, database.Unavailable(err)
+func findSession(ctx context.Context, db *database.DB, condition string, value any) (*sessionRow, error) {
+	row, err := scanSession(db.ReadRow(ctx, findSessionSQL+condition, value))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
 	}
-	defer rows.Close()
-	if !rows.Next() {
-		return nil, database.Unavailable(rows.Err())
-	}
-	row, err := scanSession(rows)
 	if err != nil {
 		return nil, database.Unavailable(err)
 	}
 	return row, nil
 }
 
-func scanSession(rows *sql.Rows) (*sessionRow, error) {
+func scanSession(found *sql.Row) (*sessionRow, error) {
 	var r sessionRow
 	var enabled, tokenEpoch, currentEpoch sql.NullInt64 // NULL when the user is gone
 	var roles sql.NullString
-	err := rows.Scan(
+	err := found.Scan(
 		&r.ID, &r.CookieHash, &r.UserID, &r.ClientID, &r.SessionEpoch, &r.AuthTime, &r.ACR, &r.AMR,
 		&r.IP, &r.UserAgent, &r.CreatedAt, &r.LastSeenAt, &r.IdleUntil, &r.AbsoluteUntil, &r.EndedAt, &r.EndedWhy,
 		&r.Data, &r.AdmittedID, &enabled, &roles, &tokenEpoch, &currentEpoch)
