@@ -97,25 +97,47 @@ func oneConnection(addr string, until time.Time, next request, sent, failed *ato
 	return lat, nil
 }
 
-// skipAnswer reads one HTTP/1.1 answer and drops it. It parses just enough to
-// stay in step, so that the generator takes little of the two cores.
+// skipAnswer reads one HTTP/1.1 answer and drops it.
 func skipAnswer(r *bufio.Reader) (status int, err error) {
+	status, length, chunked, err := readHead(r)
+	if err != nil {
+		return 0, err
+	}
+	if chunked {
+		return status, skipChunks(r)
+	}
+	_, err = r.Discard(length)
+	return status, err
+}
+
+// readAnswer is skipAnswer with the body, which must have a length.
+func readAnswer(r *bufio.Reader) (status int, body []byte, err error) {
+	status, length, chunked, err := readHead(r)
+	if err != nil || chunked {
+		return status, nil, err
+	}
+	body = make([]byte, length)
+	_, err = io.ReadFull(r, body)
+	return status, body, err
+}
+
+// readHead parses just enough of an answer to stay in step, so that the
+// generator takes little of the processors.
+func readHead(r *bufio.Reader) (status, length int, chunked bool, err error) {
 	line, err := r.ReadSlice('\n')
 	if err != nil {
-		return 0, err
+		return 0, 0, false, err
 	}
 	if len(line) < 12 {
-		return 0, fmt.Errorf("no status line: %q", line)
+		return 0, 0, false, fmt.Errorf("no status line: %q", line)
 	}
-	status, err = strconv.Atoi(string(line[9:12]))
-	if err != nil {
-		return 0, err
+	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
+		return 0, 0, false, err
 	}
-	length, chunked := 0, false
 	for {
 		line, err = r.ReadSlice('\n')
 		if err != nil {
-			return 0, err
+			return 0, 0, false, err
 		}
 		line = bytes.TrimRight(line, "\r\n")
 		if len(line) == 0 {
@@ -129,14 +151,10 @@ func skipAnswer(r *bufio.Reader) (status int, err error) {
 			chunked = true
 		}
 		if err != nil {
-			return 0, err
+			return 0, 0, false, err
 		}
 	}
-	if chunked {
-		return status, skipChunks(r)
-	}
-	_, err = r.Discard(length)
-	return status, err
+	return status, length, chunked, nil
 }
 
 func skipChunks(r *bufio.Reader) error {

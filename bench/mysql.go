@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -182,7 +181,7 @@ func measureTrips(b *bench, admin *sql.DB, dsn string) error {
 	if err != nil {
 		return err
 	}
-	refreshes, err := count(func() (err error) { t.Refresh, err = rotate(http.DefaultClient, gh, t.Refresh); return err })
+	refreshes, err := count(func() (err error) { t.Refresh, err = rotate(gh, t.Refresh); return err })
 	if err != nil {
 		return err
 	}
