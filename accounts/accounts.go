@@ -16,12 +16,17 @@ import (
 
 // Lifetimes of what this room hands out.
 const (
-	verifyLinkTTL = 24 * time.Hour
-	// VerifyCodeTTL is how long a mailed code works, as the page says it. ASVS
-	// 5.0, 6.5.5: an out-of-band code lives at most 10 minutes.
-	VerifyCodeTTL = 10 * time.Minute
-	resetLinkTTL  = time.Hour
-	setupLinkTTL  = 24 * time.Hour
+	// LinkTTL is how long a mailed link works. It need not be longer: whoever
+	// comes later asks for another one.
+	LinkTTL = 15 * time.Minute
+	// CodeTTL is how long a mailed code works, as the pages say it. ASVS 5.0,
+	// 6.5.5: an out-of-band code lives at most 10 minutes.
+	CodeTTL = 10 * time.Minute
+	// signupTTL is how long a sign-up waits; each link to it lives for LinkTTL.
+	signupTTL = 24 * time.Hour
+	// operatorLinkTTL is longer, because people hand such a link over by hand.
+	operatorLinkTTL = time.Hour
+	setupLinkTTL    = 24 * time.Hour
 	// proofTTL is how old a proof may be for a change of a password (security
 	// rule 12).
 	proofTTL = 5 * time.Minute
@@ -47,6 +52,7 @@ type Config struct {
 	// BaseURL is APP_URL without a slash at its end, the only source of links.
 	BaseURL          string
 	SignupPerNetwork ratelimit.Rule
+	ForgotPerNetwork ratelimit.Rule
 	MailPerAddress   ratelimit.Rule
 }
 

@@ -287,16 +287,16 @@ func TestAResetLinkWorksOnceAndEndsEverySession(t *testing.T) {
 		if got, err := h.PeekReset(h.ctx(), first); err != nil || got.ID != u.ID {
 			t.Fatal(got, err)
 		}
-		wantField(t, h.ResetPassword(h.ctx(), first, "short", visitor), "new_password", "too_short")
-		answers := race(func(int) error { return h.ResetPassword(h.ctx(), first, "another fine horse battery", visitor) })
+		wantField(t, h.reset(first, "short"), "new_password", "too_short")
+		answers := race(func(int) error { return h.reset(first, "another fine horse battery") })
 		if answers[""] != 1 || answers[""]+answers["link_ended"]+answers["changed_meanwhile"] != rivals {
 			t.Errorf("answers %v", answers)
 		}
-		wantReason(t, h.ResetPassword(h.ctx(), second, "a third horse battery", visitor), "link_ended")
+		wantReason(t, h.reset(second, "a third horse battery"), "link_ended")
 		if h.alive(s) || h.lastMail("ada@example.com").Purpose != mail.Notice || h.recorded(audit.PasswordReset) != 1 {
 			t.Error("alive", h.alive(s), h.lastMail("ada@example.com").Purpose)
 		}
-		wantReason(t, h.ResetPassword(h.ctx(), "gh_ot_nonsense", "x", visitor), "link_ended")
+		wantReason(t, h.reset("gh_ot_nonsense", "x"), "link_ended")
 	})
 }
 

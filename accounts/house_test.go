@@ -146,6 +146,11 @@ func (h *house) linkToken(m mail.InboxMessage) string {
 	return ""
 }
 
+// reset sets a password with the token of a link.
+func (h *house) reset(token, password string) error {
+	return h.ResetPassword(h.ctx(), ResetInput{Token: token, Password: password, Client: visitor})
+}
+
 func (h *house) count(query string, args ...any) (n int64) {
 	h.t.Helper()
 	if err := h.db.Read(h.ctx()).Raw(query, args...).Scan(&n).Error; err != nil {

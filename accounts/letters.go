@@ -25,25 +25,41 @@ type letter struct {
 	// its link alone, which nobody can guess.
 	coded bool
 	key   string
+	// ghost is a letter to nobody: it is written and never leaves, so that
+	// asking for an account that is not there costs the same.
+	ghost  bool
+	errand errand
 }
+
+// errand is what the link of a letter is for: its kind, and the page behind it.
+type errand struct {
+	kind tokens.LinkKind
+	path string
+}
+
+var (
+	toVerify = errand{tokens.VerifyEmail, "/verify"}
+	toReset  = errand{tokens.ResetPassword, "/reset"}
+)
 
 const (
 	// inAll is how many times the cap of one purpose all mails to an address may
 	// reach together: 20 an hour with the usual cap of 5.
 	inAll = 4
 	// codesADay bounds the guesses that an address may see, however many
-	// attempts are opened for it from wherever: 20 codes with 5 tries each (NIST
-	// SP 800-63B-4, section 3.2.2).
+	// attempts are opened for it from wherever and for whatever purpose: 20 codes
+	// with 5 tries each are the 100 of NIST SP 800-63B-4, section 3.2.2. After
+	// that a letter has its link alone.
 	codesADay = 20
 )
 
 // newLetter takes one mail of that purpose off the address's allowance.
-func (s *Service) newLetter(ctx context.Context, purpose string, to *models.User, by tokens.Client) (*letter, error) {
+func (s *Service) newLetter(ctx context.Context, why errand, purpose string, to *models.User, by tokens.Client) (*letter, error) {
 	locale := to.Locale
 	if locale == "" {
 		locale = cleanLocale(by.Locale)
 	}
-	l := &letter{s: s, key: string(to.EmailKey), message: mail.Message{
+	l := &letter{s: s, key: string(to.EmailKey), errand: why, message: mail.Message{
 		To: Mailbox(to.Email, to.EmailKey), Locale: locale, Purpose: purpose,
 	}}
 	if !s.Mail.Configured() {
@@ -70,7 +86,7 @@ func (l *letter) allow(ctx context.Context) error {
 	alike, all, today := 0, 0, 0
 	for _, one := range recent {
 		same, fresh := groupOf(one.Purpose) == groupOf(l.message.Purpose), one.CreatedAt.After(now.Add(-rule.Per))
-		today += one01(same)
+		today += one01(coded(one.Purpose))
 		alike += one01(same && fresh)
 		all += one01(fresh)
 	}
@@ -98,6 +114,17 @@ func groupOf(purpose string) string {
 	return purpose
 }
 
+// coded reports whether letters of a purpose have a code. The one about a taken
+// address has none, but counts as if it had: the number of codes that are left
+// must not tell which of the two letters went out.
+func coded(purpose string) bool {
+	switch groupOf(purpose) {
+	case mail.VerifyEmail, mail.ResetPassword:
+		return true
+	}
+	return false
+}
+
 func (l *letter) bucket() string { return "mail_" + groupOf(l.message.Purpose) }
 
 // link is the one-time row that goes with the letter. At a cap it has no code:
@@ -106,7 +133,7 @@ func (l *letter) bucket() string { return "mail_" + groupOf(l.message.Purpose) }
 // nobody is told, because typing one must be answered alike for both.
 func (l *letter) link(subject models.ID) tokens.NewLink {
 	return tokens.NewLink{
-		Kind: tokens.VerifyEmail, Subject: subject, TTL: verifyLinkTTL, CodeTTL: VerifyCodeTTL,
+		Kind: l.errand.kind, Subject: subject, TTL: LinkTTL, CodeTTL: CodeTTL,
 		WithCode: l.coded, WithAttempt: true,
 	}
 }
@@ -117,12 +144,15 @@ func (l *letter) enqueue(tx *gorm.DB, link tokens.Link) error {
 		return nil
 	}
 	m := l.message
-	if m.Purpose == mail.VerifyEmail {
-		m.Code = link.Code.Reveal()
-		m.Link = l.s.url("/verify", link.Token).Reveal()
-		m.Data = map[string]string{"code_ttl": VerifyCodeTTL.String(), "link_ttl": verifyLinkTTL.String()}
-	} else {
+	if m.Purpose == mail.AlreadyRegistered {
 		m.Link = l.s.Config.BaseURL + "/login"
+	} else {
+		m.Code = link.Code.Reveal()
+		m.Link = l.s.url(l.errand.path, link.Token).Reveal()
+		m.Data = map[string]string{"code_ttl": CodeTTL.String(), "link_ttl": LinkTTL.String()}
+	}
+	if l.ghost {
+		return l.s.Mail.EnqueueNobody(tx, m)
 	}
 	return l.s.Mail.Enqueue(tx, m)
 }

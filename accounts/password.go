@@ -153,7 +153,7 @@ func (s *Service) ResetLink(ctx context.Context, id models.ID, by tokens.Client)
 		return secrets.Raw{}, apperr.New(apperr.Conflict, "account_disabled")
 	}
 	err = s.DB.Write(ctx, func(tx *gorm.DB) error {
-		link, err := s.Tokens.Links.Create(tx, tokens.NewLink{Kind: tokens.ResetPassword, Subject: u.ID, TTL: resetLinkTTL})
+		link, err := s.Tokens.Links.Create(tx, tokens.NewLink{Kind: tokens.ResetPassword, Subject: u.ID, TTL: operatorLinkTTL})
 		if err != nil {
 			return err
 		}
@@ -161,38 +161,4 @@ func (s *Service) ResetLink(ctx context.Context, id models.ID, by tokens.Client)
 		return s.Audit.Append(tx, event(audit.ResetLink, u.ID, by))
 	})
 	return url, err
-}
-
-// PeekReset reads the link and consumes nothing. Whatever is wrong with it,
-// the answer is that it has ended.
-func (s *Service) PeekReset(ctx context.Context, token string) (*models.User, error) {
-	link, err := s.Tokens.Links.Peek(ctx, tokens.ResetPassword, token)
-	if err != nil {
-		return nil, err
-	}
-	u, err := s.one(ctx, "id = ?", link.Subject)
-	if err != nil {
-		return nil, err
-	}
-	if u == nil || !u.DisabledAt.IsZero() {
-		return nil, tokens.ErrLink
-	}
-	return u, nil
-}
-
-// ResetPassword sets a new password with the link, which works once. Nobody
-// stays signed in. A password that is refused leaves the link as it is.
-func (s *Service) ResetPassword(ctx context.Context, token, password string, by tokens.Client) error {
-	u, err := s.PeekReset(ctx, token)
-	if err != nil {
-		return err
-	}
-	return s.setPassword(ctx, newPassword{
-		user: u, password: password, why: "password_reset",
-		notice: mail.KindPasswordReset, event: ownEvent(audit.PasswordReset, u.ID, by),
-		first: func(tx *gorm.DB) error {
-			_, err := s.Tokens.Links.ConsumeToken(tx, tokens.ResetPassword, token)
-			return err
-		},
-	})
 }

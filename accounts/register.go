@@ -43,7 +43,7 @@ func (s *Service) Register(ctx context.Context, in Register) (Registered, error)
 	if err != nil {
 		return Registered{}, err
 	}
-	if err := s.takeNetwork(in.Client.IP); err != nil {
+	if err := s.takeNetwork("signup_network", s.Config.SignupPerNetwork, in.Client.IP); err != nil {
 		return Registered{}, err
 	}
 	// Hashing takes tens of milliseconds, so it is never done in a transaction.
@@ -79,9 +79,10 @@ func (s *Service) readSignup(in Register) (*models.User, error) {
 	return u, f.err()
 }
 
-func (s *Service) takeNetwork(ip string) error {
+// takeNetwork counts a request of strangers against its network.
+func (s *Service) takeNetwork(bucket string, rule ratelimit.Rule, ip string) error {
 	addr, _ := netip.ParseAddr(ip)
-	ok, wait := s.Limits.Take("signup_network", s.Config.SignupPerNetwork, ratelimit.NetworkKey(addr))
+	ok, wait := s.Limits.Take(bucket, rule, ratelimit.NetworkKey(addr))
 	if !ok {
 		return apperr.Throttle("too_many_attempts", wait)
 	}
@@ -121,22 +122,22 @@ func (s *Service) registerPending(ctx context.Context, u *models.User, by tokens
 // stored address of who has an account already, that somebody tried.
 func (s *Service) signupLetter(ctx context.Context, u, owner *models.User, by tokens.Client) (*letter, error) {
 	if owner != nil {
-		return s.newLetter(ctx, mail.AlreadyRegistered, owner, by)
+		return s.newLetter(ctx, toVerify, mail.AlreadyRegistered, owner, by)
 	}
-	return s.newLetter(ctx, mail.VerifyEmail, u, by)
+	return s.newLetter(ctx, toVerify, mail.VerifyEmail, u, by)
 }
 
 func insertPending(tx *gorm.DB, u *models.User) error {
 	return tx.Exec(`INSERT INTO pending_signups (id, email, email_key, username, username_key, name, locale,
  password_hash, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		u.ID, u.Email, u.EmailKey, u.Username, u.UsernameKey, u.Name, u.Locale, u.PasswordHash,
-		u.CreatedAt, models.At(u.CreatedAt.Add(verifyLinkTTL))).Error
+		u.CreatedAt, models.At(u.CreatedAt.Add(signupTTL))).Error
 }
 
 // registerAtOnce makes the account without proof of the address. This setting
 // gives up the secrecy of who is there: a taken name is a conflict.
 func (s *Service) registerAtOnce(ctx context.Context, u *models.User, by tokens.Client) (Registered, error) {
-	letter, err := s.newLetter(ctx, mail.VerifyEmail, u, by)
+	letter, err := s.newLetter(ctx, toVerify, mail.VerifyEmail, u, by)
 	if err != nil {
 		return Registered{}, err
 	}

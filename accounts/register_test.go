@@ -235,10 +235,10 @@ func TestAResendEndsTheCodeBeforeIt(t *testing.T) {
 func TestCodesAndLinksEnd(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		attempt, m := h.signUp("ada@example.com", "")
-		h.clock.Advance(VerifyCodeTTL + time.Second)
+		h.clock.Advance(CodeTTL + time.Second)
 		_, err := h.Verify(h.ctx(), VerifyInput{Attempt: attempt, Code: m.Code})
 		wantReason(t, err, "link_ended")
-		h.clock.Advance(verifyLinkTTL)
+		h.clock.Advance(signupTTL)
 		_, err = h.PeekVerify(h.ctx(), h.linkToken(m))
 		wantReason(t, err, "link_ended")
 		if err := h.Trim(h.ctx()); err != nil || h.count("SELECT COUNT(*) FROM pending_signups") != 0 {

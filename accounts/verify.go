@@ -97,26 +97,14 @@ func (s *Service) Verify(ctx context.Context, in VerifyInput) (*models.User, err
 	return s.activate(ctx, up, in.Client)
 }
 
-// recordWrong leaves a trace of a guess (ASVS 5.0, 16.3.1), even when the caller
-// is gone by now. Attempts and links that are not there leave none: strangers
-// can make up any number of those.
+// recordWrong leaves a trace of a wrong code or sign-up password.
 func (s *Service) recordWrong(ctx context.Context, in VerifyInput, up signup, why error) error {
-	ctx = context.WithoutCancel(ctx)
-	e := event(audit.SignupVerified, up.link.Subject, in.Client)
-	switch {
-	case errors.Is(why, tokens.ErrCode):
-		found, err := s.Tokens.Links.ByAttempt(ctx, tokens.VerifyEmail, in.Attempt)
-		if err != nil {
-			return why // another request has used it up
-		}
-		e.Subject, e.Reason = found.Subject, "code_wrong"
-	case apperr.From(why).Fields["password"].Reason == "wrong":
-		e.Reason = "password_wrong"
-	default:
-		return why
+	if apperr.From(why).Fields["password"].Reason != "wrong" {
+		return s.recordGuess(ctx, guess{tokens.VerifyEmail, audit.SignupVerified, in.Attempt, in.Client}, why)
 	}
-	e.Outcome = audit.Failure
-	if err := s.Audit.Record(ctx, e); err != nil {
+	e := event(audit.SignupVerified, up.link.Subject, in.Client)
+	e.Outcome, e.Reason = audit.Failure, "password_wrong"
+	if err := s.Audit.Record(context.WithoutCancel(ctx), e); err != nil {
 		return err
 	}
 	return why
@@ -287,7 +275,7 @@ func (s *Service) rival(ctx context.Context, up signup) (*models.User, error) {
 // SendVerification mails the way to confirm the address of an account that has
 // none confirmed yet, after its owner gave the right password.
 func (s *Service) SendVerification(ctx context.Context, u *models.User, by tokens.Client) (attempt secrets.Raw, err error) {
-	letter, err := s.newLetter(ctx, mail.VerifyEmail, u, by)
+	letter, err := s.newLetter(ctx, toVerify, mail.VerifyEmail, u, by)
 	if err != nil {
 		return secrets.Raw{}, err
 	}

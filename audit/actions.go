@@ -18,6 +18,7 @@ const (
 	PasswordReset   Action = "password.reset"
 	PasswordRehash  Action = "password.rehashed"
 	ResetLink       Action = "reset.link"
+	ResetRequested  Action = "reset.requested"
 	ProfileChanged  Action = "profile.changed"
 
 	SessionEnded  Action = "session.ended"

@@ -38,6 +38,7 @@ type Config struct {
 
 	HashConcurrency     int   `env:"HASH_CONCURRENCY" envDefault:"0" min:"0" max:"256" help:"Password hashes computed at once, 19 MiB each. 0 is one a processor."`
 	LimitSignupPerNet   Limit `env:"LIMIT_SIGNUP_PER_NETWORK" envDefault:"20/1h" help:"Sign-ups from one network (IPv4 address, IPv6 /48)."`
+	LimitForgotPerNet   Limit `env:"LIMIT_FORGOT_PER_NETWORK" envDefault:"60/1h" help:"Forgotten passwords from one network."`
 	LimitLoginPerNet    Limit `env:"LIMIT_LOGIN_PER_NETWORK" envDefault:"300/1m" help:"Sign-in tries from one network."`
 	LimitMailPerAddress Limit `env:"LIMIT_MAIL_PER_ADDRESS" envDefault:"5/1h" help:"Mails to one address for each purpose."`
 	LimitLoginFreeTries Tries `env:"LIMIT_LOGIN_FREE_TRIES" envDefault:"10" help:"Wrong passwords before delays begin: 1 to 10, or off (on loopback only)."`

@@ -95,7 +95,7 @@ func TestABadSettingIsOneLineThatNamesTheVariable(t *testing.T) {
 }
 
 func TestLimitsCannotBeSwitchedOffOutsideLoopback(t *testing.T) {
-	for _, setting := range []string{"LIMIT_LOGIN_PER_NETWORK=off", "LIMIT_LOGIN_FREE_TRIES=off", "LIMIT_MAIL_PER_ADDRESS=off"} {
+	for _, setting := range []string{"LIMIT_LOGIN_PER_NETWORK=off", "LIMIT_LOGIN_FREE_TRIES=off", "LIMIT_MAIL_PER_ADDRESS=off", "LIMIT_FORGOT_PER_NETWORK=off"} {
 		if _, err := load([]string{setting, "APP_URL=https://id.example.com"}, ""); err == nil {
 			t.Errorf("%s was accepted on a public address", setting)
 		}

@@ -214,6 +214,9 @@ func (c Config) checkLimits() error {
 	if c.LimitLoginPerNet.Off() {
 		return fmt.Errorf("LIMIT_LOGIN_PER_NETWORK: off is for loopback alone: want N/duration such as 300/1m")
 	}
+	if c.LimitForgotPerNet.Off() {
+		return fmt.Errorf("LIMIT_FORGOT_PER_NETWORK: off is for loopback alone: want N/duration such as 60/1h")
+	}
 	// The cap of mails also bounds the guesses of the codes in them.
 	if c.LimitMailPerAddress.Off() {
 		return fmt.Errorf("LIMIT_MAIL_PER_ADDRESS: off is for loopback alone: want N/duration such as 5/1h")

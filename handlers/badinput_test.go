@@ -48,7 +48,7 @@ func TestEveryFormRefusesWhatItCannotRead(t *testing.T) {
 		return s.Send(s.Request("POST", path, body, append(header, "Cookie", cookie, "Accept", "text/html")...)).Status
 	}
 	const form = "application/x-www-form-urlencoded"
-	for _, path := range []string{"/login", "/register", "/verify", "/reset", "/setup", "/account/profile", "/account/security", "/account/sessions", "/account/tokens", "/account/reauth"} {
+	for _, path := range []string{"/login", "/register", "/verify", "/forgot", "/reset", "/setup", "/account/profile", "/account/security", "/account/sessions", "/account/tokens", "/account/reauth"} {
 		if got := send(path, "{}", "Content-Type", "application/json"); got != 415 {
 			t.Errorf("%s with JSON: got %d", path, got)
 		}
@@ -62,7 +62,7 @@ func TestEveryFormRefusesWhatItCannotRead(t *testing.T) {
 			t.Errorf("%s from another site: got %d", path, got)
 		}
 	}
-	for _, path := range []string{"/login", "/register", "/setup", "/account/profile"} {
+	for _, path := range []string{"/login", "/register", "/forgot", "/setup", "/account/profile"} {
 		for _, value := range []string{"%00", "%ff", "a&username=b"} {
 			if got := send(path, "username="+value, "Content-Type", form); got != 400 {
 				t.Errorf("%s with username=%s: got %d", path, value, got)

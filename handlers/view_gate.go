@@ -28,7 +28,7 @@ func (a *app) drawRegister(c *gin.Context, status int, typed registerTyped, p mi
 func (a *app) drawVerify(c *gin.Context, status int, page verifyTyped, p middleware.Problem) error {
 	return a.draw(c, status, templates.PageVerify, templates.VerifyView{
 		Layout: a.layout(c, nil), Form: formOf(p, "username", page.Username), Email: page.Email, Token: page.Token,
-		AskPassword: page.AskPassword, AskUsername: page.AskUsername, CodeTTL: accounts.VerifyCodeTTL,
+		AskPassword: page.AskPassword, AskUsername: page.AskUsername, CodeTTL: accounts.CodeTTL,
 	})
 }
 
@@ -39,9 +39,14 @@ func (a *app) drawSetup(c *gin.Context, status int, typed setupTyped, p middlewa
 	})
 }
 
-func (a *app) drawReset(c *gin.Context, status int, token, login string, p middleware.Problem) error {
+func (a *app) drawForgot(c *gin.Context, status int, login string, p middleware.Problem) error {
+	return a.draw(c, status, templates.PageForgot, templates.ForgotView{Layout: a.layout(c, nil), Form: formOf(p, "username", login)})
+}
+
+func (a *app) drawReset(c *gin.Context, status int, page resetTyped, p middleware.Problem) error {
 	return a.draw(c, status, templates.PageReset, templates.ResetView{
-		Layout: a.layout(c, nil), Form: formOf(p), Token: token, Login: login, MinLength: a.Config.PasswordMinLength,
+		Layout: a.layout(c, nil), Form: formOf(p), Token: page.Token, Login: page.Login,
+		MinLength: a.Config.PasswordMinLength, CodeTTL: accounts.CodeTTL, LinkTTL: accounts.LinkTTL,
 	})
 }
 

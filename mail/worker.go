@@ -192,6 +192,9 @@ func cut(s string) string {
 // Trim removes what nobody looks at any more: sent and failed rows after a
 // month, and the development inbox beyond its size.
 func (m *Mailer) Trim(ctx context.Context) error {
+	if err := m.trimNobody(ctx); err != nil {
+		return err
+	}
 	if m.dev() {
 		return m.trimInbox(ctx)
 	}

@@ -170,7 +170,7 @@ func (r *Rooms) accountsDeps() accounts.Deps {
 		Clock: r.Clock, Log: r.Logger,
 		Config: accounts.Config{
 			Signup: c.Signup, EmailVerification: c.EmailVerification, BaseURL: c.AppURL,
-			SignupPerNetwork: rule(c.LimitSignupPerNet), MailPerAddress: rule(c.LimitMailPerAddress),
+			SignupPerNetwork: rule(c.LimitSignupPerNet), ForgotPerNetwork: rule(c.LimitForgotPerNet), MailPerAddress: rule(c.LimitMailPerAddress),
 		},
 	}
 }

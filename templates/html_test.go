@@ -164,6 +164,7 @@ var fieldAttributes = map[string]map[string][]string{
 		templates.PageSetup:    {"username"},
 		templates.PageVerify:   {"username"},
 		templates.PageProfile:  {"username"},
+		templates.PageForgot:   {"username"},
 		templates.PageReset:    {"username"},
 		templates.PageReauth:   {"username"},
 		templates.PageSecurity: {"username"},
@@ -171,7 +172,7 @@ var fieldAttributes = map[string]map[string][]string{
 	"login":            {templates.PageVerify: {"username"}},
 	"email":            {templates.PageRegister: {"username"}, templates.PageSetup: {"email"}},
 	"name":             {templates.PageRegister: {"name"}, templates.PageProfile: {"name"}},
-	"code":             {templates.PageVerify: {"one-time-code"}},
+	"code":             {templates.PageVerify: {"one-time-code"}, templates.PageReset: {"one-time-code"}},
 	"current_password": {templates.PageSecurity: {"current-password"}},
 	"new_password":     {templates.PageSecurity: {"new-password"}, templates.PageReset: {"new-password"}},
 	"password": {

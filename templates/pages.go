@@ -8,6 +8,7 @@ const (
 	PageRegister = "register" // RegisterView
 	PageVerify   = "verify"   // VerifyView
 	PageSetup    = "setup"    // SetupView
+	PageForgot   = "forgot"   // ForgotView
 	PageReset    = "reset"    // ResetView
 	PageReauth   = "reauth"   // ReauthView
 	PagePublic   = "public"   // PublicView
@@ -109,14 +110,24 @@ type SetupView struct {
 	MinLength int
 }
 
-// ResetView chooses a new password behind a link. POST /reset takes token and
-// new_password.
+// ForgotView asks whose password is to be reset. POST /forgot takes username.
+type ForgotView struct {
+	Layout
+	Form
+}
+
+// ResetView chooses a new password, behind a link or with the code of a mail.
+// POST /reset takes token or code, and new_password.
 type ResetView struct {
 	Layout
 	Form
-	Token     string
-	Login     string // the account, for password managers
-	MinLength int
+	// Token is that of the mailed link; "" shows the field for the code.
+	Token string
+	// Login is the account, for password managers; before the code was given
+	// it is what was typed, of which nobody knows whether it is one.
+	Login            string
+	MinLength        int
+	CodeTTL, LinkTTL time.Duration
 }
 
 // ReauthView asks for the password once more. POST /account/reauth takes

@@ -88,6 +88,13 @@ func gateSamples(r *templates.Renderer, lang string) []sample {
 			Form: mistake(lang, map[string]string{"username": "mara"}, "username_taken", nil, "username", "taken"),
 		}},
 		{"setup", templates.PageSetup, templates.SetupView{Layout: layout("/setup"), Token: "gh_su_abc", MinLength: 8}},
+		{"forgot", templates.PageForgot, templates.ForgotView{
+			Layout: layout("/forgot"), Form: mistake(lang, map[string]string{"username": "mara@"}, "validation_failed", nil, "username", "not_an_address"),
+		}},
+		{"reset-code", templates.PageReset, templates.ResetView{
+			Layout: layout("/reset"), Login: "mara@harbour.example", MinLength: 8, CodeTTL: 10 * time.Minute, LinkTTL: 15 * time.Minute,
+			Form: mistake(lang, nil, "code_wrong", nil),
+		}},
 		{"reset", templates.PageReset, templates.ResetView{
 			Layout: layout("/reset"), Token: "gh_rs_abc", Login: "mara", MinLength: 8,
 			Form: mistake(lang, nil, "validation_failed", nil, "new_password", "too_short"),

@@ -1,0 +1,103 @@
+package accounts
+
+import (
+	"context"
+	"encoding/hex"
+
+	"gorm.io/gorm"
+
+	"gatehouse/audit"
+	"gatehouse/internal/apperr"
+	"gatehouse/internal/secrets"
+	"gatehouse/mail"
+	"gatehouse/models"
+	"gatehouse/tokens"
+)
+
+// Forgot asks for a mail with the way to a new password. Login is a username
+// or an address. The answer is an attempt to type the code of the mail into.
+//
+// Nothing in the answer or the work tells whether there is an account (security
+// rule 14; ASVS 5.0, 6.3.8): for nobody, and for an account that is disabled,
+// the same rows are written, with a letter that is composed and never leaves and
+// with a code that nobody is told. An account without a password gets its mail
+// like any other. The mail goes to the stored address and never to the typed one.
+func (s *Service) Forgot(ctx context.Context, login string, by tokens.Client) (attempt secrets.Raw, err error) {
+	if err := readLogin(login); err != nil {
+		return secrets.Raw{}, err
+	}
+	if !s.Mail.Configured() {
+		return secrets.Raw{}, apperr.New(apperr.Unavailable, "mail_not_configured")
+	}
+	if err := s.takeNetwork("forgot_network", s.Config.ForgotPerNetwork, by.IP); err != nil {
+		return secrets.Raw{}, err
+	}
+	owner, err := s.ByLogin(ctx, login)
+	if err != nil {
+		return secrets.Raw{}, err
+	}
+	return s.sendReset(ctx, owner, login, by)
+}
+
+func (s *Service) sendReset(ctx context.Context, owner *models.User, login string, by tokens.Client) (attempt secrets.Raw, err error) {
+	e, to := event(audit.ResetRequested, models.ID{}, by), owner
+	switch {
+	case owner == nil:
+		to, e.Reason = ghostOf(login), "unknown_subject"
+	case !owner.DisabledAt.IsZero():
+		e.Subject, e.Reason = owner.ID, "account_disabled"
+	default:
+		e.Subject = owner.ID
+	}
+	letter, err := s.newLetter(ctx, toReset, mail.ResetPassword, to, by)
+	if err != nil {
+		return secrets.Raw{}, err
+	}
+	defer letter.refundOn(&err)
+	letter.ghost = e.Reason != ""
+	err = s.DB.Write(ctx, func(tx *gorm.DB) error {
+		link, err := s.Tokens.Links.Create(tx, letter.link(to.ID))
+		if err != nil {
+			return err
+		}
+		attempt = link.Attempt
+		if err := letter.enqueue(tx, link); err != nil {
+			return err
+		}
+		return s.Audit.Append(tx, e)
+	})
+	return attempt, err
+}
+
+// readLogin refuses what is neither an address nor a username. That is a
+// matter of its form and tells nothing about accounts.
+func readLogin(login string) error {
+	key, isEmail, ok := CanonicalLogin(login)
+	f := form{}
+	switch {
+	case isEmail && !ok:
+		_, _, wrong := CanonicalEmail(login)
+		f.blame("username", wrong)
+	case !ok || len(key) == 0:
+		_, _, wrong := CanonicalUsername(login)
+		f.blame("username", wrong)
+	}
+	return f.err()
+}
+
+// ghostOf stands for the account that a name does not have: of an address it
+// has the address, of a username an address that no mail reaches (RFC 2606,
+// section 2), so that caps count for a name without an account as they do for
+// one with. Its id is nobody's.
+func ghostOf(login string) *models.User {
+	u := &models.User{ID: models.NewID()}
+	key, isEmail, _ := CanonicalLogin(login)
+	if isEmail {
+		u.Email, u.EmailKey = string(key), key
+		return u
+	}
+	h, _ := secrets.HashOf("ghost", string(key))
+	u.Email = hex.EncodeToString(h.Bytes()[:16]) + "@nobody.invalid"
+	u.EmailKey = []byte(u.Email)
+	return u
+}
