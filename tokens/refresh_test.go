@@ -3,12 +3,14 @@ package tokens
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
 	"gorm.io/gorm"
 
 	"gatehouse/internal/apperr"
+	"gatehouse/internal/testkit"
 	"gatehouse/models"
 	"gatehouse/verify"
 )
@@ -364,35 +366,48 @@ func TestTheSeventeenthRotationWithinTheWindowHasToWait(t *testing.T) {
 }
 
 func TestThirtyTwoRefreshesOnTwoNodesGiveOneSuccessor(t *testing.T) {
-	eachRoom(t, func(t *testing.T, r *room) {
-		nodes := []*room{r, r.another()}
-		_, first := r.family(r.person("anna"))
-		answers := make(chan Refreshed, rivals)
-		next := make(chan *room, rivals)
-		for i := range rivals {
-			next <- nodes[i%2]
+	proofs(t, func(t *testing.T, p place) {
+		nodes := p.rooms(t, 2)
+		anna := nodes[0].person("anna")
+		rounds := testkit.Sized(2, 50)
+		for range rounds {
+			raceOneToken(t, nodes, anna)
 		}
-		won := race(t, func() bool {
-			answer, err := (<-next).rotate(first)
-			if err != nil {
-				t.Error(err)
-				return false
-			}
-			answers <- answer
-			return !answer.Repeated
+		if n := nodes[0].causalCount("SELECT COUNT(*) FROM refresh_families WHERE generation <> 2"); n != 0 {
+			t.Errorf("%d families are not of generation 2", n)
+		}
+		testkit.Found(t, testkit.Finding{
+			Proof: "F4", Case: p.name + ", 2 of our nodes", Tried: fmt.Sprintf("%d rounds of %d tries at once with one token", rounds, rivals),
+			Found: "one successor each round, and everybody got it",
 		})
-		close(answers)
-		current := map[string]bool{}
-		for a := range answers {
-			current[a.Refresh.Token.Reveal()] = true
-		}
-		if won != 1 || len(current) != 1 {
-			t.Errorf("%d rotations and %d different current tokens, want 1 and 1", won, len(current))
-		}
-		if n := r.count("SELECT generation FROM refresh_families"); n != 2 {
-			t.Errorf("generation %d, want 2", n)
-		}
 	})
+}
+
+func raceOneToken(t *testing.T, nodes []*room, owner Subject) {
+	t.Helper()
+	_, first := nodes[0].family(owner)
+	answers := make(chan Refreshed, rivals)
+	next := make(chan *room, rivals)
+	for i := range rivals {
+		next <- nodes[i%len(nodes)]
+	}
+	won := race(t, func() bool {
+		answer, err := (<-next).rotate(first)
+		if err != nil {
+			t.Error(err)
+			return false
+		}
+		answers <- answer
+		return !answer.Repeated
+	})
+	close(answers)
+	current := map[string]bool{}
+	for a := range answers {
+		current[a.Refresh.Token.Reveal()] = true
+	}
+	if won != 1 || len(current) != 1 {
+		t.Errorf("%d rotations and %d different current tokens, want 1 and 1", won, len(current))
+	}
 }
 
 func TestARefreshAndASignOutNeverBothSucceedUnseen(t *testing.T) {

@@ -22,3 +22,6 @@ func Box(t testing.TB) *secrets.Box {
 func Log(t testing.TB) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
+
+// Discard is a log for tests that make more noise than anybody reads.
+func Discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
