@@ -23,6 +23,9 @@ type Config struct {
 	SMTPURL  Secret `env:"SMTP_URL" secret:"true" help:"smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465. With ?tls=off a private relay without password is used in the clear. Without SMTP_URL mail lands in /dev/inbox, on loopback only."`
 	MailFrom string `env:"MAIL_FROM" help:"Sender address of mails. Needed with SMTP_URL."`
 
+	DKIMKey      Secret `env:"DKIM_KEY" secret:"true" help:"Private key in PEM that signs mails (DKIM): RSA of at least 2048 bits, or Ed25519. Usually as DKIM_KEY_FILE. Default: mails are not signed here."`
+	DKIMSelector string `env:"DKIM_SELECTOR" help:"Name of the DKIM key: its public half is at SELECTOR._domainkey of MAIL_FROM's domain. Needed with DKIM_KEY."`
+
 	Signup            string `env:"SIGNUP" envDefault:"open" oneof:"open invite closed" help:"Who may register: open, invite or closed."`
 	EmailVerification string `env:"EMAIL_VERIFICATION" envDefault:"required" oneof:"required optional" help:"required keeps secret who has an account; optional gives that up and lets people in at once."`
 	PasswordMinLength int    `env:"PASSWORD_MIN_LENGTH" envDefault:"8" min:"8" max:"128" help:"Shortest password accepted, in characters; 15 is recommended (NIST SP 800-63B-4, section 3.1.1.2)."`

@@ -182,6 +182,9 @@ func DecodeSecretKey(s string) ([]byte, error) {
 }
 
 func (c Config) checkMail() error {
+	if (c.DKIMKey == "") != (c.DKIMSelector == "") {
+		return fmt.Errorf("DKIM_SELECTOR: goes with DKIM_KEY or DKIM_KEY_FILE: want both or neither")
+	}
 	if c.SMTPURL == "" {
 		return nil
 	}

@@ -27,7 +27,13 @@ type Deps struct {
 	Dev           bool
 	AppName       string
 	BaseURL       string
-	Metrics       *metrics.Metrics
+	// DKIMKey is a private key in PEM, DKIMSelector where its public half is.
+	DKIMKey, DKIMSelector string
+	Metrics               *metrics.Metrics
+	// Mine asks whether this process is the one of the cluster that sends; nil
+	// is always. NotMine lets another one take over at once.
+	Mine    func(context.Context) (bool, error)
+	NotMine func(context.Context)
 }
 
 // Mailer writes mails into the outbox and sends them from there.
@@ -47,8 +53,14 @@ func New(d Deps) (*Mailer, error) {
 	if m.Log == nil {
 		m.Log = slog.New(slog.DiscardHandler)
 	}
-	if d.SMTPURL != "" {
-		m.transport, err = newTransport(d.SMTPURL, d.From)
+	if d.SMTPURL == "" {
+		return m, nil
+	}
+	if m.transport, err = newTransport(d.SMTPURL, d.From); err != nil {
+		return nil, err
+	}
+	if d.DKIMKey != "" {
+		m.transport.sign, err = newSigner(m.transport.domain(), d.DKIMSelector, d.DKIMKey, d.Clock)
 	}
 	return m, err
 }
@@ -100,6 +112,7 @@ func (m *Mailer) row(msg Message) (models.OutboxMail, error) {
 		State:        queued,
 		NextAt:       models.At(now),
 		CreatedAt:    models.At(now),
+		GiveUpAt:     models.At(now.Add(giveUpAfter)),
 	}
 	if m.dev() {
 		row.State = inbox

@@ -34,7 +34,7 @@ const nobodyFor = 25 * time.Hour
 
 // trimNobody removes the rows that only the caps needed.
 func (m *Mailer) trimNobody(ctx context.Context) error {
-	return m.remove(ctx, func(tx *gorm.DB) *gorm.DB {
+	return m.sweep(ctx, true, func(tx *gorm.DB) *gorm.DB {
 		return tx.Where("state = ? AND next_at < ?", nobody, models.At(m.Clock().Add(-nobodyFor)))
 	})
 }

@@ -261,7 +261,7 @@ func TestAMailThatIsPutOffIsTriedAgainLaterAndLaterForTwoDays(t *testing.T) {
 			}
 		}
 		row, after := f.rows()[0], f.clock.Now().Sub(start)
-		if row.State != failed || row.Body != nil || after < giveUpAfter || after > giveUpAfter+2*longestWait || tries < 30 || tries > 70 {
+		if row.State != failed || row.Body == nil || !strings.HasPrefix(row.Answer, "451") || after < giveUpAfter || after > giveUpAfter+2*longestWait || tries < 30 || tries > 70 {
 			t.Errorf("%s after %s and %d tries, last error %q", row.State, after, tries, row.LastError)
 		}
 	})
@@ -284,8 +284,8 @@ func TestAMailThatIsRefusedForGoodFailsAndTheNextStillLeaves(t *testing.T) {
 			t.Errorf("%d left", n)
 		}
 		rows := f.rows()
-		if rows[0].State != failed || rows[0].Body != nil || !strings.Contains(rows[0].LastError, "550") || rows[1].State != sent {
-			t.Errorf("%s %q, %s", rows[0].State, rows[0].LastError, rows[1].State)
+		if rows[0].State != failed || !strings.HasSuffix(rows[0].Answer, "no such person") || rows[0].Body == nil || !strings.Contains(rows[0].LastError, "550") || rows[1].State != sent {
+			t.Errorf("%s %q %q, %s", rows[0].State, rows[0].LastError, rows[0].Answer, rows[1].State)
 		}
 	})
 }
@@ -353,7 +353,7 @@ func TestOfManyWorkersOnlyOneSendsAMail(t *testing.T) {
 		due := f.rows()
 		won := testkit.Race(t, 32, func(i int) (bool, error) {
 			row := due[i%3]
-			return f.claim(context.Background(), &row)
+			return f.newWorker().claim(context.Background(), &row)
 		})
 		if won != 3 {
 			t.Errorf("%d claims of 3 mails", won)
@@ -366,7 +366,7 @@ func TestAMailOfADeadWorkerIsSentByAnother(t *testing.T) {
 	f := sender(t, testkit.DB(t), p, "smtp", "")
 	f.enqueue(confirm("mara@harbour.example"))
 	row := f.rows()[0]
-	if mine, err := f.claim(t.Context(), &row); !mine || err != nil {
+	if mine, err := f.newWorker().claim(t.Context(), &row); !mine || err != nil {
 		t.Fatal(mine, err)
 	}
 	if n := deliver(t, f); n != 0 {

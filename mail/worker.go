@@ -5,9 +5,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"time"
-	"unicode/utf8"
-
-	"gorm.io/gorm"
 
 	"gatehouse/internal/database"
 	"gatehouse/models"
@@ -15,225 +12,211 @@ import (
 
 // The rhythm of the worker.
 const (
-	pollEvery   = time.Second      // how soon a mail leaves
-	pauseFor    = 15 * time.Second // after the server itself failed
-	trimEvery   = time.Minute
-	perRound    = 50
-	claimFor    = 5 * time.Minute // longer than any conversation about one mail
-	firstDelay  = 30 * time.Second
-	longestWait = time.Hour
-	// giveUpAfter is how long a mail is tried: two days let a weekend's outage
-	// pass (RFC 5321, section 4.5.4.1, asks for four or five of a relay; codes
-	// and links are dead long before).
-	giveUpAfter = 48 * time.Hour
-	// keepFor is how long it is remembered that a mail was sent or failed.
-	keepFor   = 30 * 24 * time.Hour
-	trimBatch = 100
+	pollEvery    = time.Second     // how soon a mail leaves
+	firstPause   = 5 * time.Second // after the server itself failed, doubled up to
+	longestPause = 5 * time.Minute
+	trimEvery    = time.Minute
+	countEvery   = 10 * time.Second
+	perRound     = 50
 )
 
-// Run sends what is due until ctx ends, and trims old rows. Any number of nodes
-// may run it: a conditional UPDATE decides who sends a mail.
+// Run sends what is due until ctx ends, and trims old rows. One node of a
+// cluster does it, by Deps.Mine; should two of them believe to be the one, a
+// conditional UPDATE decides who sends a mail.
 func (m *Mailer) Run(ctx context.Context) {
+	w := m.newWorker()
+	defer w.end(ctx)
+	if m.NotMine != nil {
+		defer m.NotMine(ctx)
+	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for trimAt := m.Clock(); ; {
+	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
 		}
-		wait := pollEvery + rand.N(pollEvery/4)
-		if _, err := m.Deliver(ctx); errors.Is(err, errServer) {
-			wait = pauseFor + rand.N(pauseFor/4)
-		} else if err != nil && ctx.Err() == nil {
-			m.Log.Warn("mail: the outbox can't be read", "error", err)
-		}
-		if now := m.Clock(); !now.Before(trimAt) {
-			trimAt = now.Add(trimEvery)
-			if err := m.Trim(ctx); err != nil && ctx.Err() == nil {
-				m.Log.Warn("mail: old rows can't be removed", "error", err)
-			}
-		}
-		timer.Reset(wait)
+		w.turn(ctx)
+		timer.Reset(pollEvery + rand.N(pollEvery/4))
 	}
 }
 
-// Deliver sends the mails that are due and says how many left. It stops at the
-// first fault of the server: the others would only meet the same.
+// worker is the state of one sender.
+type worker struct {
+	*Mailer
+	talk *conversation
+	// done is the last try until it is written down. It is written in the same
+	// transaction that claims the next mail, before that one is sent: so at most
+	// one mail at a time is neither known to have left nor known to wait.
+	done *try
+	// pause grows while the server is out of order; resume is its end.
+	pause            time.Duration
+	resume           time.Time
+	trimAt, countAt  time.Time
+	warnedOfDatabase bool
+}
+
+func (m *Mailer) newWorker() *worker {
+	w := &worker{Mailer: m}
+	if m.transport != nil {
+		w.talk = &conversation{transport: m.transport, clock: m.Clock}
+	}
+	return w
+}
+
+// end writes down what was done and hangs up.
+func (w *worker) end(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := w.record(ctx); err != nil {
+		w.Log.Warn("mail: the last try can't be written down; the mail may be sent again", "error", err)
+	}
+	if w.talk != nil {
+		w.talk.close()
+	}
+}
+
+// turn is what happens every second.
+func (w *worker) turn(ctx context.Context) {
+	err := w.drain(ctx)
+	if err == nil {
+		err = w.keepHouse(ctx)
+	}
+	// One line for an outage, not one each second.
+	if err != nil && ctx.Err() == nil && !w.warnedOfDatabase {
+		w.Log.Warn("mail: the outbox can't be read", "error", err)
+	}
+	w.warnedOfDatabase = err != nil
+}
+
+// drain sends until nothing is due or the server fails.
+func (w *worker) drain(ctx context.Context) error {
+	for ctx.Err() == nil {
+		if w.transport == nil {
+			return nil
+		}
+		if w.Clock().Before(w.resume) {
+			// Still the one that sends, or another node would run into the same wall.
+			_, err := w.mine(ctx)
+			return err
+		}
+		n, err := w.round(ctx)
+		if errors.Is(err, errServer) {
+			w.pause = min(max(2*w.pause, firstPause), longestPause)
+			w.resume = w.Clock().Add(w.pause + rand.N(w.pause/4))
+			w.Metrics.Mail("server_fault")
+			w.Log.Warn("mail: the SMTP server takes no mail, trying again later", "pause", w.pause.String(), "error", err)
+			return nil
+		}
+		if err != nil || n == 0 {
+			return err
+		}
+		w.pause = 0
+	}
+	return nil
+}
+
+// keepHouse counts and trims at their times. The numbers are of the table, so
+// every node has them; rows are removed by one.
+func (w *worker) keepHouse(ctx context.Context) error {
+	now := w.Clock()
+	if !now.Before(w.countAt) {
+		w.countAt = now.Add(countEvery)
+		if err := w.count(ctx); err != nil {
+			return err
+		}
+	}
+	if now.Before(w.trimAt) {
+		return nil
+	}
+	w.trimAt = now.Add(trimEvery)
+	if mine, err := w.mine(ctx); err != nil || !mine {
+		return err
+	}
+	return w.Trim(ctx)
+}
+
+func (m *Mailer) mine(ctx context.Context) (bool, error) {
+	if m.Mine == nil {
+		return true, nil
+	}
+	return m.Mine(ctx)
+}
+
+// Deliver sends the mails that are due now and says how many left. It stops at
+// the first fault of the server: the others would only meet the same.
 func (m *Mailer) Deliver(ctx context.Context) (int, error) {
 	if m.transport == nil {
 		return 0, nil
 	}
-	var due []models.OutboxMail
-	err := m.DB.Read(ctx).Where("state = ? AND next_at <= ?", queued, models.At(m.Clock())).
-		Order("next_at").Limit(perRound).Find(&due).Error
-	if err != nil {
-		return 0, database.Unavailable(err)
+	w := m.newWorker()
+	defer w.end(ctx)
+	return w.round(ctx)
+}
+
+// round sends one batch. Who works is asked only when there is work, so that an
+// idle cluster writes nothing.
+func (w *worker) round(ctx context.Context) (int, error) {
+	due, err := w.due(ctx)
+	if err != nil || len(due) == 0 {
+		return 0, err
 	}
-	talk := &conversation{transport: m.transport}
-	defer talk.close()
 	left := 0
 	for i := range due {
 		if ctx.Err() != nil {
-			return left, nil // stopping: what is not claimed waits for the next start
+			break // stopping: what is not claimed waits for the next start
 		}
-		done, err := m.deliver(ctx, talk, &due[i])
+		if mine, err := w.mine(ctx); err != nil || !mine {
+			return left, errors.Join(err, w.record(ctx))
+		}
+		sent, err := w.deliver(ctx, &due[i])
 		if err != nil {
-			return left, err
+			return left, errors.Join(err, w.record(context.WithoutCancel(ctx)))
 		}
-		if done {
-			left++
-		}
+		left += sent
 	}
-	return left, nil
-}
-
-// deliver claims one mail, sends it and writes down how it ended.
-func (m *Mailer) deliver(ctx context.Context, talk *conversation, row *models.OutboxMail) (bool, error) {
-	mine, err := m.claim(ctx, row)
-	if err != nil || !mine {
-		return false, err
-	}
-	sendErr := m.send(ctx, talk, row)
 	// The mail may have left although the program is being stopped: that has to
 	// be written down, or it would be sent again.
-	if err := m.settle(context.WithoutCancel(ctx), row, sendErr); err != nil {
-		return false, err
-	}
-	if errors.Is(sendErr, errServer) {
-		return false, sendErr
-	}
-	return sendErr == nil, nil
+	return left, w.record(context.WithoutCancel(ctx))
 }
 
-// claim takes a mail for claimFor. The affected row is the verdict; a node that
-// dies with a claimed mail leaves it to whoever comes after that time.
-func (m *Mailer) claim(ctx context.Context, row *models.OutboxMail) (bool, error) {
-	until := models.At(m.Clock().Add(claimFor))
-	var mine bool
-	err := m.DB.Write(ctx, func(tx *gorm.DB) error {
-		done := tx.Model(&models.OutboxMail{}).
-			Where("id = ? AND state = ? AND attempts = ? AND next_at = ?", row.ID, queued, row.Attempts, row.NextAt).
-			UpdateColumns(map[string]any{"attempts": row.Attempts + 1, "next_at": until})
-		mine = done.RowsAffected == 1
-		return done.Error
-	})
-	if err == nil && mine {
-		row.Attempts++
-		row.NextAt = until
-	}
-	return mine, err
+func (m *Mailer) due(ctx context.Context) ([]models.OutboxMail, error) {
+	var due []models.OutboxMail
+	err := m.DB.Read(ctx).Where("state = ? AND next_at <= ?", queued, models.At(m.Clock())).
+		Order("next_at").Limit(perRound).Find(&due).Error
+	return due, database.Unavailable(err)
 }
 
-func (m *Mailer) send(ctx context.Context, talk *conversation, row *models.OutboxMail) error {
-	c, err := m.open(row)
+// deliver sends one mail. The connection stands before the mail is claimed, so
+// that a server that is away costs a mail nothing but the time.
+func (w *worker) deliver(ctx context.Context, row *models.OutboxMail) (int, error) {
+	if err := w.talk.ready(ctx); err != nil {
+		return 0, errors.Join(w.putOff(ctx, row, err), err)
+	}
+	mine, err := w.claim(ctx, row)
+	if err != nil || !mine {
+		return 0, err
+	}
+	w.done = &try{row: row}
+	w.done.answer, w.done.err = w.send(ctx, row)
+	if errors.Is(w.done.err, errServer) {
+		return 0, w.done.err
+	}
+	if w.done.err != nil {
+		return 0, nil
+	}
+	return 1, nil
+}
+
+func (w *worker) send(ctx context.Context, row *models.OutboxMail) (string, error) {
+	c, err := w.open(row)
 	if err != nil {
-		return refusal{} // it can't be read any more and never will be
+		return "", refusal{why: "its text can't be opened: it was sealed with another SECRET_KEY"}
 	}
-	msg, err := m.transport.message(row, c, m.Clock())
+	body, err := w.transport.message(row, c)
 	if err != nil {
-		return refusal{}
+		return "", refusal{why: "it can't be written"}
 	}
-	ctx, cancel := context.WithTimeout(ctx, claimFor/2)
-	defer cancel()
-	return talk.send(ctx, msg)
-}
-
-// settle writes down how a try ended. The body goes as soon as nobody needs it.
-func (m *Mailer) settle(ctx context.Context, row *models.OutboxMail, sendErr error) error {
-	now := m.Clock()
-	change := map[string]any{}
-	var refused refusal
-	switch {
-	case sendErr == nil:
-		change["state"], change["body"], change["sent_at"], change["last_error"] = sent, nil, models.At(now), ""
-		m.Metrics.Mail(sent)
-	case errors.As(sendErr, &refused), now.Sub(row.CreatedAt.Time) >= giveUpAfter:
-		change["state"], change["body"], change["last_error"] = failed, nil, cut(sendErr.Error())
-		m.Metrics.Mail(failed)
-		m.Log.Error("mail: given up", "id", row.ID.String(), "purpose", row.Purpose, "attempts", row.Attempts, "smtp_code", refused.code)
-	default:
-		change["next_at"], change["last_error"] = models.At(now.Add(delay(row.Attempts))), cut(sendErr.Error())
-		m.Metrics.Mail("retried")
-		m.Log.Warn("mail: not sent, will be tried again", "id", row.ID.String(), "purpose", row.Purpose, "attempts", row.Attempts)
-	}
-	return m.DB.Write(ctx, func(tx *gorm.DB) error {
-		return tx.Model(&models.OutboxMail{}).
-			Where("id = ? AND state = ? AND attempts = ?", row.ID, queued, row.Attempts).
-			UpdateColumns(change).Error
-	})
-}
-
-// delay doubles from half a minute to an hour, with a quarter of chance, so
-// that nodes and mails don't come back all at once.
-func delay(attempts int64) time.Duration {
-	d := firstDelay
-	for ; attempts > 1 && d < longestWait; attempts-- {
-		d *= 2
-	}
-	d = min(d, longestWait)
-	return d + rand.N(d/4)
-}
-
-// cut fits an error into its column, without half a character at its end.
-func cut(s string) string {
-	const size = 512
-	s = oneLine(s)
-	if len(s) <= size {
-		return s
-	}
-	end := size
-	for !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end]
-}
-
-// Trim removes what nobody looks at any more: sent and failed rows after a
-// month, and the development inbox beyond its size.
-func (m *Mailer) Trim(ctx context.Context) error {
-	if err := m.trimNobody(ctx); err != nil {
-		return err
-	}
-	if m.dev() {
-		return m.trimInbox(ctx)
-	}
-	return m.remove(ctx, func(tx *gorm.DB) *gorm.DB {
-		return tx.Where("state IN ? AND created_at < ?", []string{sent, failed}, models.At(m.Clock().Add(-keepFor)))
-	})
-}
-
-func (m *Mailer) trimInbox(ctx context.Context) error {
-	var oldest []models.OutboxMail
-	err := m.DB.Read(ctx).Select("id", "next_at").Where("state = ?", inbox).
-		Order("next_at DESC, id DESC").Offset(inboxSize).Limit(1).Find(&oldest).Error
-	if err != nil || len(oldest) == 0 {
-		return database.Unavailable(err)
-	}
-	last := oldest[0]
-	return m.remove(ctx, func(tx *gorm.DB) *gorm.DB {
-		return tx.Where("state = ? AND (next_at < ? OR (next_at = ? AND id <= ?))", inbox, last.NextAt, last.NextAt, last.ID)
-	})
-}
-
-// remove deletes the rows of a condition, a bounded number at a time, so that
-// no transaction holds others up.
-func (m *Mailer) remove(ctx context.Context, which func(*gorm.DB) *gorm.DB) error {
-	for {
-		var rows []models.OutboxMail
-		if err := which(m.DB.Read(ctx)).Select("id").Limit(trimBatch).Find(&rows).Error; err != nil {
-			return database.Unavailable(err)
-		}
-		err := m.DB.Write(ctx, func(tx *gorm.DB) error {
-			for i := range rows {
-				if err := tx.Where("id = ?", rows[i].ID).Delete(&models.OutboxMail{}).Error; err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil || len(rows) < trimBatch {
-			return err
-		}
-	}
+	return w.talk.send(ctx, row, body)
 }

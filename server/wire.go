@@ -134,9 +134,11 @@ func (r *Rooms) build(ctx context.Context) error {
 
 func (r *Rooms) mailDeps() mail.Deps {
 	c := r.Config
+	mine, release := r.mailLease()
 	return mail.Deps{
 		DB: r.DB, Box: r.Box, Clock: r.Clock, Log: r.Logger, Metrics: r.Metrics,
 		From: c.MailFrom, SMTPURL: c.SMTPURL.Reveal(), Dev: r.devInbox(), AppName: cmp.Or(c.AppName, "Gatehouse"), BaseURL: c.AppURL,
+		DKIMKey: c.DKIMKey.Reveal(), DKIMSelector: c.DKIMSelector, Mine: mine, NotMine: release,
 	}
 }
 

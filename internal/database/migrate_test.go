@@ -80,7 +80,7 @@ func status(t *testing.T, db *database.DB, pending int) (steps int) {
 		t.Fatal(err)
 	}
 	for i, m := range list {
-		if m.Name == "" || m.Version != int64(i+1) {
+		if m.Name == "" || i > 0 && m.Version <= list[i-1].Version {
 			t.Fatalf("step %d is %+v", i, m)
 		}
 		if want := i < len(list)-pending; want == m.AppliedAt.IsZero() {

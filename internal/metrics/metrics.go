@@ -21,6 +21,8 @@ type Metrics struct {
 	hashQueued  prometheus.Gauge
 	hashRefused prometheus.Counter
 	mails       *prometheus.CounterVec
+	mailQueue   prometheus.Gauge
+	mailAge     prometheus.Gauge
 }
 
 // New makes collectors in a registry of their own.
@@ -30,6 +32,8 @@ func New() *Metrics {
 		requests:    counters("http_requests_total", "Answered requests.", "route", "method", "status"),
 		signIns:     counters("sign_ins_total", "Sign-ins by outcome.", "outcome"),
 		mails:       counters("mails_total", "Mails by outcome.", "outcome"),
+		mailQueue:   gauge("mail_queue_length", "Mails that wait to be sent."),
+		mailAge:     gauge("mail_queue_oldest_seconds", "How long the oldest mail has waited."),
 		hashRunning: gauge("hashes_running", "Password hashes being computed."),
 		hashQueued:  gauge("hashes_queued", "Password hashes that wait for a processor."),
 		hashRefused: prometheus.NewCounter(prometheus.CounterOpts{
@@ -40,7 +44,7 @@ func New() *Metrics {
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10},
 		}, []string{"route", "method"}),
 	}
-	m.registry.MustRegister(m.requests, m.latency, m.signIns, m.mails, m.hashRunning, m.hashQueued, m.hashRefused,
+	m.registry.MustRegister(m.requests, m.latency, m.signIns, m.mails, m.mailQueue, m.mailAge, m.hashRunning, m.hashQueued, m.hashRefused,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -91,10 +95,19 @@ func (m *Metrics) HashRefused() {
 	}
 }
 
-// Mail counts a mail by its outcome.
+// Mail counts a try to send a mail by its outcome: sent, retried, failed, or
+// server_fault when there was no server to try.
 func (m *Metrics) Mail(outcome string) {
 	if m != nil {
 		m.mails.WithLabelValues(outcome).Inc()
+	}
+}
+
+// MailQueue tells how many mails wait, and how long the oldest has.
+func (m *Metrics) MailQueue(length int64, oldest time.Duration) {
+	if m != nil {
+		m.mailQueue.Set(float64(length))
+		m.mailAge.Set(oldest.Seconds())
 	}
 }
 
