@@ -64,9 +64,11 @@ type Deps struct {
 	Audit     *audit.Log
 	Passwords *passwords.Hasher
 	Limits    *ratelimit.Limiter
-	Clock     func() time.Time
-	Log       *slog.Logger
-	Config    Config
+	// Factors moves and erases the second factors, which signin owns.
+	Factors FactorStore
+	Clock   func() time.Time
+	Log     *slog.Logger
+	Config  Config
 }
 
 // Service is the room.

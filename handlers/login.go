@@ -45,6 +45,10 @@ func (a *app) login(c *gin.Context) error {
 	if errors.Is(err, signin.ErrNotVerified) {
 		return a.awaitCode(c, attempt, "")
 	}
+	if errors.Is(err, signin.ErrMustChange) {
+		middleware.SeeOther(c, attempt)
+		return nil
+	}
 	if err != nil {
 		return a.mistake(c, err, func(status int, p middleware.Problem) error { return a.drawLogin(c, status, typed, p) })
 	}
@@ -55,12 +59,16 @@ func (a *app) login(c *gin.Context) error {
 // loginBrowser starts a session with a new id; the one that the browser came
 // with, anonymous or not, ends in the same transaction (rule 9). With the right
 // password of an address that is not confirmed it returns the attempt of the
-// mail that has just left.
+// mail that has just left; with one that has to be changed, the address of the
+// page for it.
 func (a *app) loginBrowser(c *gin.Context, in loginBody) (attempt string, err error) {
 	done, err := a.SignIn.SignIn(c.Request.Context(), signin.Input{
 		Login: in.Username, Password: in.Password, Web: true, Client: a.by(c),
 		Anonymous: middleware.Session(c), Data: websession.DataWith(good("signed_in")),
 	})
+	if errors.Is(err, signin.ErrMustChange) {
+		return a.changeFirst(c, done, err)
+	}
 	if err != nil {
 		return done.Attempt.Reveal(), err
 	}
@@ -69,6 +77,17 @@ func (a *app) loginBrowser(c *gin.Context, in loginBody) (attempt string, err er
 	}
 	websession.Adopt(c, done.Session)
 	return "", nil
+}
+
+// changeFirst makes the address of the page where a password is changed before
+// it opens anything. Who is sent there has just typed the right one, which is
+// what a change asks for.
+func (a *app) changeFirst(c *gin.Context, done signin.Result, why error) (address string, err error) {
+	link, err := a.Accounts.ResetLink(c.Request.Context(), done.User.ID, a.by(c))
+	if err != nil {
+		return "", err
+	}
+	return link.Reveal(), why
 }
 
 func or(s, fallback string) string {

@@ -36,6 +36,16 @@ type User struct {
 // TableName names the table for GORM.
 func (User) TableName() string { return "users" }
 
+// ExternalID is the id of an account in the system that it was imported from,
+// byte for byte. Owned by accounts.
+type ExternalID struct {
+	UserID     ID `gorm:"primaryKey"`
+	ExternalID []byte
+}
+
+// TableName names the table for GORM.
+func (ExternalID) TableName() string { return "external_ids" }
+
 // PendingSignup is a sign-up that waits for its address to be confirmed. It is
 // the same row whether or not the address is taken. Owned by accounts.
 type PendingSignup struct {

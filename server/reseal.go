@@ -12,6 +12,7 @@ type Resealed struct {
 	Keys     int `json:"keys"`
 	Mails    int `json:"mails"`
 	Sessions int `json:"sessions"`
+	Factors  int `json:"factors"`
 	Lost     int `json:"lost"`
 }
 
@@ -32,7 +33,11 @@ func (r *Rooms) Reseal(ctx context.Context) (done Resealed, err error) {
 	if done.Mails, lostMails, err = r.Mail.Reseal(ctx); err != nil {
 		return done, err
 	}
-	done.Sessions, lostSessions, err = r.Tokens.Sessions.Reseal(ctx)
-	done.Lost = lostMails + lostSessions
+	if done.Sessions, lostSessions, err = r.Tokens.Sessions.Reseal(ctx); err != nil {
+		return done, err
+	}
+	var lostFactors int
+	done.Factors, lostFactors, err = r.Factors.Reseal(ctx)
+	done.Lost = lostMails + lostSessions + lostFactors
 	return done, err
 }

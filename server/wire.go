@@ -47,6 +47,7 @@ type Rooms struct {
 	Tokens    *tokens.Service
 	Accounts  *accounts.Service
 	SignIn    *signin.Flow
+	Factors   *signin.Factors
 }
 
 // Close gives the database back.
@@ -123,10 +124,11 @@ func (r *Rooms) build(ctx context.Context) error {
 	}
 	r.Tokens = tokens.New(r.tokensDeps())
 	r.Tokens.Log.UseClock(clock)
+	r.Factors = signin.NewFactors(r.DB, r.Box)
 	r.Accounts = accounts.New(r.accountsDeps())
 	r.SignIn = signin.New(signin.Deps{
 		DB: r.DB, Accounts: r.Accounts, Tokens: r.Tokens, Audit: r.Audit, Passwords: r.Passwords, Limits: r.Limits,
-		Metrics: r.Metrics, Box: r.Box, Clock: r.Clock,
+		Metrics: r.Metrics, Box: r.Box, Factors: r.Factors, Clock: r.Clock,
 		Config: signin.Config{LoginPerNetwork: rule(r.Config.LimitLoginPerNet), FreeTries: int(r.Config.LimitLoginFreeTries)},
 	})
 	return nil
@@ -169,7 +171,7 @@ func (r *Rooms) accountsDeps() accounts.Deps {
 	c := r.Config
 	return accounts.Deps{
 		DB: r.DB, Tokens: r.Tokens, Mail: r.Mail, Audit: r.Audit, Passwords: r.Passwords, Limits: r.Limits,
-		Clock: r.Clock, Log: r.Logger,
+		Factors: r.Factors.Store(), Clock: r.Clock, Log: r.Logger,
 		Config: accounts.Config{
 			Signup: c.Signup, EmailVerification: c.EmailVerification, BaseURL: c.AppURL,
 			SignupPerNetwork: rule(c.LimitSignupPerNet), ForgotPerNetwork: rule(c.LimitForgotPerNet), MailPerAddress: rule(c.LimitMailPerAddress),

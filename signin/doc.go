@@ -10,6 +10,11 @@
 // to handlers, and hands a [tokens.Proof] to whoever must be sure that the
 // person of a session is still there: accounts demands it.
 //
+// It owns the tables of second factors, totp_factors, passkeys and
+// recovery_codes (factors.go), and hands accounts the functions that carry them
+// in and out of files and erase them. Signing in with a factor is not there
+// yet: until then a password alone opens no account that has one.
+//
 // The order of a sign-in, and why:
 //
 //  1. limit of the network, in memory: refused before the database is touched;
@@ -17,6 +22,7 @@
 //  3. a slot of the account's counter, one conditional write that has committed
 //     before any secret is compared, so that tries at once cannot share one;
 //  4. the comparison, outside every transaction, behind the queue of passwords;
-//  5. one transaction: user row, session, refresh family, record, counter;
-//  6. the signature of the access token, after the commit.
+//  5. the second factors of the account, one read: there are none, or it stops;
+//  6. one transaction: user row, session, refresh family, record, counter;
+//  7. the signature of the access token, after the commit.
 package signin

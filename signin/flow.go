@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"time"
@@ -46,8 +47,10 @@ type Deps struct {
 	Limits    *ratelimit.Limiter
 	Metrics   *metrics.Metrics
 	Box       *secrets.Box
-	Clock     func() time.Time
-	Config    Config
+	// Factors keeps second factors; nil is a new one over DB and Box.
+	Factors *Factors
+	Clock   func() time.Time
+	Config  Config
 }
 
 // Flow signs people in.
@@ -61,6 +64,9 @@ type Flow struct {
 func New(d Deps) *Flow {
 	if d.Config.FreeTries == 0 {
 		d.Config.FreeTries = defaultFree
+	}
+	if d.Factors == nil {
+		d.Factors = NewFactors(d.DB, d.Box)
 	}
 	return &Flow{
 		Deps:     d,
@@ -81,7 +87,8 @@ type Input struct {
 }
 
 // Result is a sign-in that succeeded. With the error email_not_verified only
-// Attempt is set: where to type the code of the mail that has just left.
+// Attempt is set: where to type the code of the mail that has just left. With
+// password_change_required only User is.
 type Result struct {
 	User    *models.User
 	Session tokens.Started
@@ -127,6 +134,9 @@ func (f *Flow) signIn(ctx context.Context, in Input) (Result, error) {
 	}
 	if f.Accounts.NeedsVerification(u) {
 		return f.unverified(ctx, t, s)
+	}
+	if err := f.enough(ctx, audit.SignIn, t, s, verdict); err != nil {
+		return Result{User: u}, err
 	}
 	return f.start(ctx, in, t, s, verdict)
 }
@@ -204,15 +214,7 @@ func (t try) event(action audit.Action) audit.Event {
 // unverified stops at a right password of an account whose address is not
 // confirmed, gives the slot back, and mails the way to confirm it.
 func (f *Flow) unverified(ctx context.Context, t try, s slot) (Result, error) {
-	e := t.event(audit.SignIn)
-	e.Outcome, e.Reason = audit.Failure, ErrNotVerified.Reason
-	err := f.DB.Write(ctx, func(tx *gorm.DB) error {
-		if err := f.throttle.forgive(tx, s); err != nil {
-			return err
-		}
-		return f.Audit.Append(tx, e)
-	})
-	if err != nil {
+	if err := f.stop(ctx, audit.SignIn, t, s, ErrNotVerified); err != nil {
 		return Result{}, err
 	}
 	attempt, err := f.Accounts.SendVerification(ctx, t.user, t.by)
@@ -220,6 +222,35 @@ func (f *Flow) unverified(ctx context.Context, t try, s slot) (Result, error) {
 		return Result{}, err
 	}
 	return Result{Attempt: attempt}, ErrNotVerified
+}
+
+// enough stops at a right password that must not open the account by itself:
+// the account has a second factor, or the hash is too weak to keep. Who does
+// not know the password learns of neither.
+func (f *Flow) enough(ctx context.Context, action audit.Action, t try, s slot, v Verdict) error {
+	has, err := f.Factors.Has(ctx, t.user.ID)
+	switch {
+	case err != nil:
+		f.throttle.giveBack(ctx, s) // the secret was right
+		return err
+	case has:
+		return cmp.Or(f.stop(ctx, action, t, s, ErrFactor), error(ErrFactor))
+	case v.MustChange:
+		return cmp.Or(f.stop(ctx, action, t, s, ErrMustChange), error(ErrMustChange))
+	}
+	return nil
+}
+
+// stop records why a right secret opened nothing and gives its slot back.
+func (f *Flow) stop(ctx context.Context, action audit.Action, t try, s slot, why *apperr.Error) error {
+	e := t.event(action)
+	e.Outcome, e.Reason = audit.Failure, why.Reason
+	return f.DB.Write(ctx, func(tx *gorm.DB) error {
+		if err := f.throttle.forgive(tx, s); err != nil {
+			return err
+		}
+		return f.Audit.Append(tx, e)
+	})
 }
 
 // outcome is the label of the metric.

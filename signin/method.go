@@ -32,6 +32,9 @@ type Method interface {
 // Verdict is what a method found.
 type Verdict struct {
 	OK bool
+	// MustChange says that the secret is right and has to be changed before it
+	// opens anything.
+	MustChange bool
 	// Renew, when set, is called after a sign-in that succeeded, to bring what
 	// is stored about the secret up to date.
 	Renew func(ctx context.Context) error

@@ -30,7 +30,7 @@ func (p password) Verify(ctx context.Context, u *models.User, secret string) (Ve
 	if err != nil || !res.OK {
 		return Verdict{}, err
 	}
-	v := Verdict{OK: true}
+	v := Verdict{OK: true, MustChange: res.MustChange}
 	if res.Rehash {
 		id, old := u.ID, u.PasswordHash
 		v.Renew = func(ctx context.Context) error { return p.renew(ctx, id, old, secret) }

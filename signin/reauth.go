@@ -53,7 +53,11 @@ func (f *Flow) reauth(ctx context.Context, r reproof, secret string, by tokens.C
 		return tokens.Proof{}, tokens.Started{}, err
 	}
 	t := try{method: f.password, user: u, secret: secret, by: by}
-	s, _, err := f.look(ctx, audit.Reauth, t, refund)
+	s, verdict, err := f.look(ctx, audit.Reauth, t, refund)
+	if err == nil {
+		// A proof must not be weaker than a sign-in (security rule 12).
+		err = f.enough(ctx, audit.Reauth, t, s, verdict)
+	}
 	if err != nil {
 		return tokens.Proof{}, tokens.Started{}, err
 	}

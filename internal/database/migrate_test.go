@@ -104,6 +104,10 @@ func fill(t *testing.T, db *database.DB) {
 		&models.OutboxMail{ID: id, RecipientKey: make([]byte, 32), NextAt: at, CreatedAt: at},
 		&models.ServiceAccount{ID: id, Name: "orders", SecretHash: make([]byte, 32), CreatedAt: at},
 		&models.Follower{ID: id, ServiceID: id, Mode: "refuse", RegisteredAt: at, SeenAt: at},
+		&models.TOTPFactor{UserID: id, Seed: []byte("s"), CreatedAt: at},
+		&models.Passkey{ID: id, UserID: id, CredentialID: []byte("c"), PublicKey: []byte("p"), UserHandle: []byte("u"), CreatedAt: at},
+		&models.RecoveryCode{UserID: id, Position: 1, Hash: "h", CreatedAt: at},
+		&models.ExternalID{UserID: id, ExternalID: []byte("e")},
 	}
 	err := db.Write(t.Context(), func(tx *gorm.DB) error {
 		for _, row := range rows {
