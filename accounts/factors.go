@@ -32,6 +32,9 @@ func (f *Factors) Empty() bool {
 // FactorStore is how accounts moves and erases factors, which signin owns.
 // server/wire.go hands it over. Each works in the transaction it is given.
 type FactorStore struct {
+	// None is a condition on a row of users: it has no second factor. It has
+	// no parameters.
+	None string
 	// Import adds factors to accounts that have none. A credential that is
 	// already somebody's is a duplicate (database.IsDuplicate).
 	Import func(tx *gorm.DB, list []Factors) error

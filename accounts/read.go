@@ -70,11 +70,17 @@ func (s *Service) one(ctx context.Context, where string, arg any) (*models.User,
 // RecordSignIn counts a sign-in in the transaction that starts the session. A
 // sign-in and an ending both write this row, so that they cannot both succeed:
 // false means that the account was disabled, or that all its sessions were
-// ended, since u was read. The counter makes the UPDATE change a column, which
-// MySQL needs to count it.
+// ended, since u was read, or that it has a second factor, which no password
+// alone may pass. The condition stands in the same statement, so that it costs
+// no round trip and a factor added meanwhile counts. The counter makes the
+// UPDATE change a column, which MySQL needs to count it.
 func (s *Service) RecordSignIn(tx *gorm.DB, u *models.User, at time.Time) (bool, error) {
-	res := tx.Exec(`UPDATE users SET sign_ins = sign_ins + 1, last_sign_in_at = ?
- WHERE id = ? AND disabled_at IS NULL AND session_epoch = ?`, models.At(at), u.ID, u.SessionEpoch)
+	query := `UPDATE users SET sign_ins = sign_ins + 1, last_sign_in_at = ?
+ WHERE id = ? AND disabled_at IS NULL AND session_epoch = ?`
+	if s.Factors.None != "" {
+		query += ` AND ` + s.Factors.None
+	}
+	res := tx.Exec(query, models.At(at), u.ID, u.SessionEpoch)
 	return res.RowsAffected == 1, res.Error
 }
 

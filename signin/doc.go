@@ -22,7 +22,6 @@
 //  3. a slot of the account's counter, one conditional write that has committed
 //     before any secret is compared, so that tries at once cannot share one;
 //  4. the comparison, outside every transaction, behind the queue of passwords;
-//  5. the second factors of the account, one read: there are none, or it stops;
-//  6. one transaction: user row, session, refresh family, record, counter;
-//  7. the signature of the access token, after the commit.
+//  5. one transaction: user row (if there is no second factor), session, refresh family, record, counter;
+//  6. the signature of the access token, after the commit.
 package signin

@@ -34,8 +34,12 @@ func NewFactors(db *database.DB, box *secrets.Box) *Factors { return &Factors{db
 
 // Store is what accounts moves and erases factors with.
 func (f *Factors) Store() accounts.FactorStore {
-	return accounts.FactorStore{Import: f.Import, Export: f.Export, Known: f.Known, Erase: f.Erase}
+	return accounts.FactorStore{None: noFactor, Import: f.Import, Export: f.Export, Known: f.Known, Erase: f.Erase}
 }
+
+// noFactor is true for a row of users without a second factor.
+const noFactor = `NOT EXISTS (SELECT 1 FROM totp_factors WHERE totp_factors.user_id = users.id) AND
+ NOT EXISTS (SELECT 1 FROM passkeys WHERE passkeys.user_id = users.id)`
 
 // Has reports whether an account has a second factor. Recovery codes alone are
 // none: they stand in for one.

@@ -135,8 +135,8 @@ func (f *Flow) signIn(ctx context.Context, in Input) (Result, error) {
 	if f.Accounts.NeedsVerification(u) {
 		return f.unverified(ctx, t, s)
 	}
-	if err := f.enough(ctx, audit.SignIn, t, s, verdict); err != nil {
-		return Result{User: u}, err
+	if verdict.MustChange {
+		return Result{User: u}, f.enough(ctx, audit.SignIn, t, s, verdict)
 	}
 	return f.start(ctx, in, t, s, verdict)
 }

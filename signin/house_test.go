@@ -72,6 +72,7 @@ func newHouse(t testing.TB, db *database.DB, changes ...func(*Deps)) *house {
 		DB: db, Tokens: toks, Audit: log, Passwords: hasher, Limits: limits, Box: box, Clock: clock.Now,
 		Accounts: accounts.New(accounts.Deps{
 			DB: db, Tokens: toks, Mail: mailer, Audit: log, Passwords: hasher, Limits: limits, Clock: clock.Now,
+			Factors: NewFactors(db, box).Store(),
 			Config: accounts.Config{
 				Signup: accounts.SignupOpen, EmailVerification: accounts.VerificationRequired, BaseURL: "http://localhost:5000",
 				MailPerAddress: ratelimit.Rule{N: 5, Per: time.Hour},

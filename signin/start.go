@@ -26,6 +26,11 @@ func (f *Flow) start(ctx context.Context, in Input, t try, s slot, v Verdict) (R
 		done, err = f.write(tx, t, s, begin)
 		return err
 	})
+	if err == nil && done.gone {
+		if err := f.enough(ctx, audit.SignIn, t, s, v); err != nil {
+			return Result{}, err
+		}
+	}
 	if err != nil || done.gone {
 		f.throttle.giveBack(ctx, s) // the secret was right
 	}
@@ -49,8 +54,9 @@ type started struct {
 	session tokens.Started
 	refresh tokens.RefreshToken
 	access  tokens.Pending
-	// gone means that the account was disabled, or all its sessions were
-	// ended, between its reading and this transaction. Nothing was started.
+	// gone means that the account has a second factor, or that it was
+	// disabled or all its sessions were ended between its reading and this
+	// transaction. Nothing was started.
 	gone bool
 }
 
