@@ -46,6 +46,10 @@ const (
 	KeyRetired  Action = "key.retired"
 	KeyRevoked  Action = "key.revoked"
 
+	// DatabaseWentBack marks that the database was put back to an earlier state,
+	// and that everything it could have revived was ended.
+	DatabaseWentBack Action = "database.went_back"
+
 	// PersonErased marks that the personal fields of a subject's rows were
 	// blanked. Verify accepts blanked rows only for subjects that have it.
 	PersonErased Action = "person.erased"

@@ -53,3 +53,17 @@ type Node struct {
 
 // TableName names the table for GORM.
 func (Node) TableName() string { return "nodes" }
+
+// PastLog is a revocation log that was left because the database had gone back
+// in time. Whoever followed it finds out here that the one of today was begun
+// after it; a log that nobody left is the past itself. Owned by tokens.
+type PastLog struct {
+	LogID        ID `gorm:"primaryKey"`
+	NextLogID    ID
+	Why          string
+	SessionsKept bool
+	LeftAt       Time
+}
+
+// TableName names the table for GORM.
+func (PastLog) TableName() string { return "past_logs" }

@@ -49,6 +49,10 @@ type Grant struct {
 	// NotAfter caps the life of the token at the absolute end of its session;
 	// the zero time caps nothing.
 	NotAfter time.Time
+	// signer is the key that was current before Subject was read; without one
+	// it is the key at Prepare. A token that was read before a database that
+	// went back in time was noticed carries a key of before, which is refused.
+	signer keys.Signer
 }
 
 // AccessToken is a signed access JWT.
@@ -95,6 +99,7 @@ type Pending struct {
 	preparedAt time.Time
 	claims     accessClaims
 	id         models.ID
+	signer     keys.Signer
 }
 
 // Prepare fixes iat, exp and jti. It never fails, so that it can stand right
@@ -109,7 +114,10 @@ func (a *Access) Prepare(g Grant) Pending {
 	id := models.NewID()
 	claims := a.claims(g)
 	claims.ID, claims.IssuedAt, claims.ExpiresAt = id.String(), issued.Unix(), expires.Unix()
-	return Pending{access: a, preparedAt: now, claims: claims, id: id}
+	if g.signer.Key == nil {
+		g.signer = a.deps.Keys.Signer()
+	}
+	return Pending{access: a, preparedAt: now, claims: claims, id: id, signer: g.signer}
 }
 
 func (a *Access) claims(g Grant) accessClaims {
@@ -142,7 +150,7 @@ func (a *Access) claims(g Grant) accessClaims {
 // pause while signing counts as well; a clock that was set back counts like one
 // that ran ahead.
 func (p Pending) Sign() (AccessToken, error) {
-	raw, err := p.access.sign(p.claims)
+	raw, err := signJWT(p.signer, accessType, p.claims)
 	if err != nil {
 		return AccessToken{}, apperr.NotNow(signWithin, err)
 	}
@@ -155,11 +163,6 @@ func (p Pending) Sign() (AccessToken, error) {
 		IssuedAt:  time.Unix(p.claims.IssuedAt, 0).UTC(),
 		ExpiresAt: time.Unix(p.claims.ExpiresAt, 0).UTC(),
 	}, nil
-}
-
-// sign signs an access token under the ring's current key.
-func (a *Access) sign(claims accessClaims) (secrets.Raw, error) {
-	return signJWT(a.deps.Keys.Signer(), accessType, claims)
 }
 
 // signJWT writes the compact form (RFC 7515, section 7.1). The algorithm comes
@@ -202,25 +205,35 @@ func signCompact(method jwt.SigningMethod, key any, header, payload []byte) (sec
 // raced with an ending on another node carries the old epoch or the dead
 // session and is refused wherever it arrives.
 func (a *Access) ForSession(ctx context.Context, sessionID models.ID) (AccessToken, error) {
-	row, err := a.liveByID(ctx, sessionID)
+	pending, _, err := a.forSession(ctx, sessionID)
 	if err != nil {
 		return AccessToken{}, err
 	}
-	return a.Prepare(row.grant()).Sign()
+	return pending.Sign()
 }
 
 // Show is ForSession for the page that shows a person their token: it leaves
 // an audit row behind, because from here on a copy is in somebody's hands.
 func (a *Access) Show(ctx context.Context, sessionID models.ID, by Client) (AccessToken, error) {
-	row, err := a.liveByID(ctx, sessionID)
+	pending, row, err := a.forSession(ctx, sessionID)
 	if err != nil {
 		return AccessToken{}, err
 	}
-	pending := a.Prepare(row.grant())
 	if err := a.deps.Audit.Record(ctx, by.event(audit.TokenShown, row.UserID, sessionID)); err != nil {
 		return AccessToken{}, err
 	}
 	return pending.Sign()
+}
+
+func (a *Access) forSession(ctx context.Context, id models.ID) (Pending, *sessionRow, error) {
+	signer := a.deps.Keys.Signer()
+	row, err := a.liveByID(ctx, id)
+	if err != nil {
+		return Pending{}, nil, err
+	}
+	grant := row.grant()
+	grant.signer = signer
+	return a.Prepare(grant), row, nil
 }
 
 func (a *Access) liveByID(ctx context.Context, id models.ID) (*sessionRow, error) {

@@ -38,6 +38,7 @@ type Feed struct {
 	making   sync.Mutex // one snapshot at a time
 	snapshot *Snapshot
 	made     time.Time
+	of       models.ID // the log that it is about
 
 	mu        sync.Mutex
 	followers map[models.ID]follower
@@ -80,7 +81,7 @@ func (f *Feed) Snapshot(context.Context) (*Snapshot, error) {
 	at, _ := f.log.position()
 	tag := etagOf(at)
 	now := f.log.local()
-	if f.snapshot != nil && (f.snapshot.ETag == tag || elapsed(f.made, now) < snapshotFor) {
+	if f.snapshot != nil && (f.snapshot.ETag == tag || f.of == at.logID && elapsed(f.made, now) < snapshotFor) {
 		return f.snapshot, nil
 	}
 	s, err := f.take(at)
@@ -88,13 +89,13 @@ func (f *Feed) Snapshot(context.Context) (*Snapshot, error) {
 		return nil, apperr.NotNow(time.Second, err)
 	}
 	s.ETag = tag
-	f.snapshot, f.made = s, now
+	f.snapshot, f.made, f.of = s, now, at.logID
 	return s, nil
 }
 
 // take reads the set after the position, so that nothing up to it is missing.
 func (f *Feed) take(at position) (*Snapshot, error) {
-	body, n := f.log.set.entries(nil)
+	body, n := f.log.set.Load().entries(nil)
 	sum := sha256.Sum256(body)
 	head, err := signJWT(f.deps.Keys.SignerFor(keys.PurposeFeed), snapshotType, snapshotClaims{
 		Issuer: f.deps.Config.Issuer, LogID: at.logID.String(), Seq: at.seq, HeadHash: text64(at.hash), Floor: at.floor,

@@ -49,17 +49,29 @@ func (f *Feed) parse(cursor string) (seq int64, err error) {
 }
 
 // known makes sure that seq is not beyond the log. A follower may come from a
-// node that has read further: then this one reads on first.
+// node that has read further: then this one reads on first. What is genuine
+// and still beyond it shows that the database went back in time.
 func (f *Feed) known(ctx context.Context, seq int64) error {
-	if at, _ := f.log.position(); seq <= at.seq {
+	before, _ := f.log.position()
+	if seq <= before.seq {
 		return nil
 	}
 	if err := f.log.catchUp(ctx); err != nil {
 		return err
 	}
-	if at, _ := f.log.position(); seq > at.seq {
-		f.deps.Log.Error("a follower holds a genuine place beyond the revocation log: the database went back in time", "place", seq, "head", at.seq)
-		return ErrAboveHead
+	at, _ := f.log.position()
+	switch {
+	case at.logID != before.logID:
+		return ErrCursor
+	case seq <= at.seq:
+		return nil
 	}
-	return nil
+	renewed, err := f.log.Suspect(ctx, Evidence{Why: WhyCursor, Log: at.logID, holds: endsBefore(seq)})
+	switch {
+	case err != nil:
+		return err
+	case renewed:
+		return ErrCursor
+	}
+	return ErrAboveHead
 }

@@ -30,6 +30,7 @@ type Event struct {
 type Stream struct {
 	feed    *Feed
 	alive   func(context.Context) error
+	logID   models.ID
 	seq     int64
 	floor   int64
 	ready   []models.RevocationBatch
@@ -53,8 +54,9 @@ func (f *Feed) Open(ctx context.Context, cursor string, alive func(context.Conte
 	} else if err != nil {
 		return nil, err
 	}
-	s := &Stream{feed: f, alive: alive, seq: seq, floor: -1, current: cursor}
-	if at, _ := f.log.position(); seq < at.seq {
+	at, _ := f.log.position()
+	s := &Stream{feed: f, alive: alive, logID: at.logID, seq: seq, floor: -1, current: cursor}
+	if seq < at.seq {
 		if s.ready, err = f.log.after(ctx, seq); err != nil {
 			return nil, err
 		}
@@ -74,6 +76,9 @@ func (s *Stream) Close() { s.pulse.Stop() }
 func (s *Stream) Next(ctx context.Context) (Event, error) {
 	for {
 		at, changed := s.feed.log.position()
+		if at.logID != s.logID { // it began anew: what comes now does not follow
+			return Event{}, io.EOF
+		}
 		if at.floor != s.floor && s.seq >= at.floor { // after the batches that it speaks of
 			s.floor = at.floor
 			return s.floorEvent()

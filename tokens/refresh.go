@@ -120,6 +120,14 @@ type attempt struct {
 	from    int    // repeat: where the token stands in line.recent
 	why     string // refuse: for the audit row
 	by      Client
+	signer  keys.Signer // of before the family was read
+	log     models.ID   // likewise
+}
+
+func (a attempt) grant() Grant {
+	g := a.row.grant()
+	g.signer = a.signer
+	return g
 }
 
 // Rotate exchanges a refresh token for its successor and an access token. A
@@ -160,8 +168,10 @@ func (r *Refresh) Rotate(ctx context.Context, raw, clientID string, by Client) (
 // look reads the family once and decides. The chokepoint is asked on every
 // path, before anything about the line is.
 func (r *Refresh) look(ctx context.Context, token refreshToken, clientID string, causal bool) (attempt, error) {
+	a := attempt{token: token, now: r.clock(), signer: r.keys.Signer()}
+	at, _ := r.ended.position()
 	row, err := r.find(ctx, token.family, causal)
-	a := attempt{token: token, row: row, now: r.clock()}
+	a.row, a.log = row, at.logID
 	switch {
 	case err != nil:
 		return a, err
@@ -212,7 +222,7 @@ func (r *Refresh) rotate(ctx context.Context, a attempt) (answer Refreshed, won 
 	if err != nil {
 		return Refreshed{}, false, err
 	}
-	pending := r.access.Prepare(a.row.grant())
+	pending := r.access.Prepare(a.grant())
 	err = r.db.Write(ctx, func(tx *gorm.DB) error {
 		won, err := x.write(tx, a.row, a.token)
 		if err == nil && !won {
@@ -243,7 +253,7 @@ func (r *Refresh) repeat(ctx context.Context, a attempt) (Refreshed, error) {
 	if !secrets.Equal(current.hash[:], a.line.hash[:]) {
 		return Refreshed{}, r.fromTheFuture(ctx, a)
 	}
-	pending := r.access.Prepare(a.row.grant())
+	pending := r.access.Prepare(a.grant())
 	if err := r.audit.Record(ctx, a.event(audit.RefreshRepeated, audit.Success, "")); err != nil {
 		return Refreshed{}, err
 	}

@@ -94,12 +94,64 @@ func (r *Refresh) endStolen(ctx context.Context, a attempt) error {
 
 var errFuture = errors.New("tokens: a genuine refresh token of a generation that this database does not know: it went back in time")
 
-// fromTheFuture refuses for now a genuine token that cannot be of this
-// database's past. The family is left alone: its owner did nothing wrong.
+// endForgotten ends one session that outlived a restore because its operator
+// kept the sessions: it had gone on since the backup, and how is not known.
+func (r *Refresh) endForgotten(ctx context.Context, a attempt, err error) error {
+	if err != nil {
+		return err
+	}
+	event := a.event(audit.SessionEnded, audit.Success, WhyRestored)
+	err = r.ended.Write(ctx, func(tx *gorm.DB) error {
+		at := models.At(a.now)
+		res := tx.Exec(endFamilySQL, at, WhyRestored, a.row.ID)
+		if res.Error != nil || res.RowsAffected == 0 {
+			return res.Error
+		}
+		if err := tx.Exec(endStolenSessionSQL, at, WhyRestored, a.row.SessionID).Error; err != nil {
+			return err
+		}
+		if err := r.ended.Append(tx, sidEntry(a.row.SessionID)); err != nil {
+			return err
+		}
+		return r.audit.Append(tx, event)
+	})
+	if err != nil {
+		return err
+	}
+	return ErrInvalidGrant
+}
+
+// fromTheFuture refuses a genuine token that cannot be of this database's past:
+// its tag proves that we made it, so the database went back in time. Whoever
+// presents it did nothing wrong.
 func (r *Refresh) fromTheFuture(ctx context.Context, a attempt) error {
+	if kept, err := r.ended.outlived(ctx, a.token.family); kept || err != nil {
+		return r.endForgotten(ctx, a, err)
+	}
 	r.log.Error("a refresh token is ahead of the database, which may have gone back in time", "family", a.token.family.String())
 	if err := r.audit.Record(ctx, a.event(audit.RefreshRefused, audit.Failure, "future_generation")); err != nil {
 		return err
 	}
+	renewed, err := r.ended.Suspect(ctx, Evidence{Why: WhyRefresh, Log: a.log, holds: a.stillOfTheFuture})
+	switch {
+	case err != nil:
+		return err
+	case renewed:
+		return ErrInvalidGrant
+	}
 	return apperr.NotNow(5*time.Second, errFuture)
+}
+
+// stillOfTheFuture looks at the family again, where the log is about to begin
+// anew.
+func (a attempt) stillOfTheFuture(tx *gorm.DB) (bool, error) {
+	var rows []models.RefreshFamily
+	err := tx.Raw("SELECT generation, cur_hash FROM refresh_families WHERE id = ?", a.token.family).Scan(&rows).Error
+	if err != nil || len(rows) == 0 {
+		return false, err
+	}
+	l := line{generation: uint32(rows[0].Generation)}
+	copy(l.hash[:], rows[0].CurHash)
+	verdict, _ := l.judge(a.token.generation, a.token.hash, a.now, 0)
+	return verdict == future, nil
 }

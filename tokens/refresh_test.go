@@ -326,25 +326,6 @@ func TestATheftIsNotAnsweredBeforeItsReactionIsDurable(t *testing.T) {
 	})
 }
 
-func TestATokenOfTheFutureIsRefusedForNowAndHarmsNobody(t *testing.T) {
-	eachRoom(t, func(t *testing.T, r *room) {
-		session, first := r.family(r.person("anna"))
-		second := r.refreshed(first)
-		// The database goes back to before the refresh.
-		token, _ := r.Refresh.key().parse(first)
-		r.exec("UPDATE refresh_families SET generation = 1, cur_hash = ?, recent = NULL WHERE session_id = ?", token.hash[:], session)
-		_, err := r.rotate(second)
-		wantReason(t, err, "unavailable")
-		other := r.Refresh.key().token(token.family, 1, make([]byte, refreshSecret)) // of a past that this one never had
-		_, err = r.rotate(string(other.text))
-		wantReason(t, err, "unavailable")
-		if !r.alive(session) {
-			t.Error("the family ended")
-		}
-		r.refreshed(first)
-	})
-}
-
 func TestTheSeventeenthRotationWithinTheWindowHasToWait(t *testing.T) {
 	eachRoom(t, func(t *testing.T, r *room) {
 		session, token := r.family(r.person("anna"))

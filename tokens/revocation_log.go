@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gorm.io/gorm"
@@ -37,6 +38,7 @@ var (
 	errForked     = errors.New("tokens: the revocation log continues differently from what this node read: the database went back in time")
 	errLostBeat   = errors.New("tokens: the database lost a beat of this node: it went back in time")
 	errTrimmed    = errors.New("tokens: the revocation log was trimmed while it was read")
+	errOtherLog   = errors.New("tokens: the revocation log began anew")
 	errTwin       = errors.New("tokens: another process uses the id of this node")
 )
 
@@ -50,7 +52,7 @@ type Log struct {
 	cluster  *ClusterClock    // nil when the rooms' clock needs no learning
 	log      *slog.Logger
 	ttl      time.Duration // of access tokens, as configured here
-	set      *endedSet
+	set      atomic.Pointer[endedSet]
 	wakeSeal chan struct{}
 
 	// following is held by the one goroutine that reads the log.
@@ -62,12 +64,19 @@ type Log struct {
 	peak      peak
 	floor     int64  // batches below are trimmed
 	marks     []mark // what was the newest batch when, for trimming
+	// renewer begins the log anew when the database went back in time; nil
+	// leaves this node not ready instead.
+	renewer *renewer
+	// water remembers beside an embedded database how far its log was; nil
+	// remembers nothing.
+	water *waterFile
 
 	// mu guards the set against two writers, and what follows.
-	mu     sync.Mutex
-	own    map[models.ID]bool // committed here, not known to be sealed
-	seen   map[models.ID]int  // in how many polls in a row
-	status status
+	mu      sync.Mutex
+	filling *endedSet          // of a log that began anew, in force when it was read whole
+	own     map[models.ID]bool // committed here, not known to be sealed
+	seen    map[models.ID]int  // in how many polls in a row
+	status  status
 	// published is what followers are shown.
 	published published
 }
@@ -88,17 +97,18 @@ type status struct {
 }
 
 func newLog(d Deps) *Log {
-	return &Log{
+	l := &Log{
 		db:       d.DB,
 		clock:    d.Clock,
 		local:    d.Clock,
 		log:      d.Log,
 		ttl:      d.Config.AccessTTL,
-		set:      newEndedSet(),
 		wakeSeal: make(chan struct{}, 1),
 		own:      map[models.ID]bool{},
 		seen:     map[models.ID]int{},
 	}
+	l.set.Store(newEndedSet())
+	return l
 }
 
 // UseClock tells the log of the clock behind Deps.Clock. The log then learns
@@ -116,6 +126,9 @@ func (l *Log) Start(ctx context.Context) error {
 		return err
 	}
 	if err := l.openDeployment(ctx); err != nil {
+		return err
+	}
+	if err := l.checkWater(ctx); err != nil {
 		return err
 	}
 	if err := l.register(ctx); err != nil {
@@ -163,14 +176,23 @@ func (s status) usable() error {
 }
 
 // Revoked implements verify.Revocations: a look-up in memory, without a lock.
-func (l *Log) Revoked(p *verify.Principal) bool { return l.set.revoked(p) }
+func (l *Log) Revoked(p *verify.Principal) bool { return l.set.Load().revoked(p) }
+
+// add applies one entry. While a log that began anew is read, it goes into the
+// set of that one too, so that no ending is in neither. The caller holds mu.
+func (l *Log) add(e Entry, seq int64) {
+	l.set.Load().add(e, seq)
+	if l.filling != nil {
+		l.filling.add(e, seq)
+	}
+}
 
 // committed applies on this node what it has just committed, and has it sealed.
 func (l *Log) committed(rows []models.RevocationOutbox) {
 	l.mu.Lock()
 	for _, row := range rows {
 		l.own[row.ID] = true
-		l.set.add(entryOf(row), unsealed)
+		l.add(entryOf(row), unsealed)
 	}
 	l.mu.Unlock()
 	l.askForSeal()

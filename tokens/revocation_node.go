@@ -126,7 +126,7 @@ func (l *Log) missedBeat(ctx context.Context, next int64) error {
 	case rows[0].Boot != l.node.boot || rows[0].Beat > next:
 		return l.fail(errTwin)
 	case rows[0].Beat < l.node.beat:
-		return l.fail(errLostBeat)
+		return l.lost(ctx, errLostBeat, Evidence{Why: WhyBeat, holds: l.beatIsLost})
 	case rows[0].Beat == next: // the answer to an earlier try was lost, not the beat
 		l.node.beat = next
 	}

@@ -27,7 +27,11 @@ type view struct {
 // ever moves from the outbox into a batch: the other way round it could be in
 // neither when it is looked for.
 func (l *Log) poll(ctx context.Context) error {
-	return l.pollIn(ctx, l.readBeat, l.readOutbox, l.readBatches)
+	return l.pollIn(ctx, l.steps()...)
+}
+
+func (l *Log) steps() []pollStep {
+	return []pollStep{l.readBeat, l.readLogID, l.readOutbox, l.readBatches}
 }
 
 func (l *Log) pollIn(ctx context.Context, steps ...pollStep) error {
@@ -37,11 +41,19 @@ func (l *Log) pollIn(ctx context.Context, steps ...pollStep) error {
 	err := l.db.Read(ctx).Connection(func(c *gorm.DB) error {
 		return takeSteps(ctx, c.Session(&gorm.Session{}), &v, steps)
 	})
+	return l.conclude(ctx, v, err)
+}
+
+// conclude ends a read of what is new.
+func (l *Log) conclude(ctx context.Context, v view, err error) error {
 	if err == nil && v.reload {
 		l.log.Warn("the revocation log was trimmed beyond what this node had read; reading all of it again")
 		return l.reload(ctx)
 	}
-	return l.polled(v, err)
+	if err = l.polled(v, err); errors.Is(err, errBehind) || errors.Is(err, errForked) || errors.Is(err, errOtherLog) {
+		return l.resolve(ctx, err)
+	}
+	return err
 }
 
 // reload reads the whole log so that it shows everything acknowledged before.
@@ -49,7 +61,7 @@ func (l *Log) reload(ctx context.Context) error {
 	v := view{asOf: l.local()}
 	l.cursor, l.head = 0, nil
 	err := l.db.CausalRead(ctx, func(c *gorm.DB) error {
-		return takeSteps(ctx, c.Session(&gorm.Session{}), &v, []pollStep{l.readBeat, l.readOutbox, l.readBatches})
+		return takeSteps(ctx, c.Session(&gorm.Session{}), &v, l.steps())
 	})
 	if err == nil && v.reload {
 		err = errTrimmed
@@ -73,6 +85,7 @@ func (l *Log) polled(v view, err error) error {
 	}
 	if err == nil {
 		l.publish()
+		l.keepWater()
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -80,9 +93,8 @@ func (l *Log) polled(v view, err error) error {
 	switch {
 	case err == nil:
 		s.started, s.behind, s.asOf = true, nil, v.asOf
-	case errors.Is(err, errForked):
-		s.fault = err
-	case errors.Is(err, errBehind):
+		l.filled()
+	case errors.Is(err, errForked), errors.Is(err, errBehind), errors.Is(err, errOtherLog):
 		s.behind = err
 	}
 	return err
@@ -107,7 +119,7 @@ func (l *Log) readOutbox(_ context.Context, c *gorm.DB, _ *view) error {
 		if err := e.check(); err != nil {
 			return err
 		}
-		l.set.add(e, unsealed)
+		l.add(e, unsealed)
 	}
 	l.seen = seen
 	for _, id := range before { // committed before the read and not in it: sealed
@@ -189,7 +201,7 @@ func (l *Log) applyBatch(b *models.RevocationBatch, v *view) error {
 	}
 	l.mu.Lock()
 	for _, e := range entries {
-		l.set.add(e, b.Seq)
+		l.add(e, b.Seq)
 	}
 	l.published.remember(b)
 	l.mu.Unlock()

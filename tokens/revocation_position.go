@@ -129,12 +129,9 @@ func (l *Log) catchUp(ctx context.Context) error {
 	defer l.following.Unlock()
 	v := view{asOf: l.local()}
 	err := l.db.CausalRead(ctx, func(c *gorm.DB) error {
-		return takeSteps(ctx, c.Session(&gorm.Session{}), &v, []pollStep{l.readBeat, l.readOutbox, l.readBatches})
+		return takeSteps(ctx, c.Session(&gorm.Session{}), &v, l.steps())
 	})
-	if err == nil && v.reload {
-		return l.reload(ctx)
-	}
-	return l.polled(v, err)
+	return l.conclude(ctx, v, err)
 }
 
 // usable reports whether this node has a view at all. How old it is, it says

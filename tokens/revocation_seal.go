@@ -83,16 +83,24 @@ func (l *Log) sealRows(tx *gorm.DB, rows []models.RevocationOutbox) error {
 	return err
 }
 
+// The batch and the log that it is of are read in one statement: a log that
+// begins anew meanwhile takes the next number, and its key then refuses ours.
+const newestBatchSQL = `SELECT b.seq, b.prev_hash, b.body, b.want_ack, d.log_id
+ FROM revocation_batches b JOIN deployment d ON d.id = 1 ORDER BY b.seq DESC LIMIT 1`
+
 // nextBatch is an empty batch that follows the newest one.
 func (l *Log) nextBatch(tx *gorm.DB) (models.RevocationBatch, error) {
-	var last []models.RevocationBatch
-	err := tx.Raw("SELECT seq, prev_hash, body, want_ack FROM revocation_batches ORDER BY seq DESC LIMIT 1").Scan(&last).Error
+	var last []struct {
+		models.RevocationBatch
+		LogID models.ID
+	}
+	err := tx.Raw(newestBatchSQL).Scan(&last).Error
 	if err != nil {
 		return models.RevocationBatch{}, err
 	}
 	next := models.RevocationBatch{Seq: 1, PrevHash: make([]byte, 32), SealedAt: models.At(l.clock())}
 	if len(last) == 1 {
-		next.Seq, next.PrevHash = last[0].Seq+1, hashBatch(l.logID, &last[0])
+		next.Seq, next.PrevHash = last[0].Seq+1, hashBatch(last[0].LogID, &last[0].RevocationBatch)
 	}
 	return next, nil
 }

@@ -209,6 +209,13 @@ func (s *nameSet) add(name string, epoch, seq int64) {
 	s.m.Store(&next)
 }
 
+// take adds all names of another set, which the numbers of a new log never drop.
+func (s *nameSet) take(o *nameSet) {
+	for name, n := range o.copy() {
+		s.add(name, n.epoch, unsealed)
+	}
+}
+
 func (s *nameSet) drop(floor int64) {
 	next := s.copy()
 	maps.DeleteFunc(next, func(_ string, n named) bool { return n.seq != unsealed && n.seq < floor })

@@ -46,16 +46,21 @@ func (l *Log) Trim(ctx context.Context) error {
 	return l.trimNodes(ctx)
 }
 
+// The first batch of a log that began anew says nothing about the floor of the
+// one before it, so the log is named.
+const oldestBatchSQL = `SELECT b.seq FROM revocation_batches b JOIN deployment d ON d.id = 1
+ WHERE d.log_id = ? ORDER BY b.seq LIMIT 1`
+
 // followFloor drops from memory what was sealed below the oldest batch.
 func (l *Log) followFloor(ctx context.Context) error {
 	var oldest []int64
-	err := l.db.Read(ctx).Raw("SELECT seq FROM revocation_batches ORDER BY seq LIMIT 1").Scan(&oldest).Error
+	err := l.db.Read(ctx).Raw(oldestBatchSQL, l.logID).Scan(&oldest).Error
 	if err != nil || len(oldest) == 0 || oldest[0] <= l.floor {
 		return database.Unavailable(err)
 	}
 	l.floor = oldest[0]
 	l.mu.Lock()
-	l.set.drop(l.floor)
+	l.set.Load().drop(l.floor)
 	l.mu.Unlock()
 	l.publish()
 	return nil

@@ -92,6 +92,7 @@ type Service struct {
 
 	db    *database.DB
 	clock func() time.Time
+	renew *renewer
 }
 
 // Proof says that somebody proved again who they are. signin.Reauth makes it
@@ -121,6 +122,8 @@ func New(d Deps) *Service {
 	s.Links = newLinks(d)
 	s.Services = newServices(d)
 	s.Feed = newFeed(d, s.Log)
+	s.renew = newRenewer(d)
+	s.Log.renewer = s.renew
 	return s
 }
 

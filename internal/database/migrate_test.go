@@ -103,6 +103,7 @@ func fill(t *testing.T, db *database.DB) {
 		&models.AuditEvent{ID: id, At: at, Salt: make([]byte, 16), Commitment: make([]byte, 32)},
 		&models.OutboxMail{ID: id, RecipientKey: make([]byte, 32), NextAt: at, CreatedAt: at},
 		&models.ServiceAccount{ID: id, Name: "orders", SecretHash: make([]byte, 32), CreatedAt: at},
+		&models.PastLog{LogID: id, NextLogID: id, LeftAt: at},
 		&models.Follower{ID: id, ServiceID: id, Mode: "refuse", RegisteredAt: at, SeenAt: at},
 		&models.TOTPFactor{UserID: id, Seed: []byte("s"), CreatedAt: at},
 		&models.Passkey{ID: id, UserID: id, CredentialID: []byte("c"), PublicKey: []byte("p"), UserHandle: []byte("u"), CreatedAt: at},
