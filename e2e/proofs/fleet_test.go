@@ -1,0 +1,240 @@
+package proofs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"gatehouse/config"
+	"gatehouse/models"
+	"gatehouse/server"
+	"gatehouse/tokens"
+	"gatehouse/verify"
+)
+
+// fleet is the product on some nodes with one database, one person in it, and
+// services that follow.
+type fleet struct {
+	t     *testing.T
+	url   string // APP_URL
+	host  string
+	nodes []*node
+	// rooms are the product's own rooms in this process, as a command of the
+	// command line has them. They only make sessions and sign tokens, so that
+	// not every session of thousands costs the hash of a password.
+	rooms   *server.Rooms
+	subject tokens.Subject
+	owner   session // ends the others
+	names   int     // of services
+}
+
+// session is one session of the person with an access token of it.
+type session struct {
+	id    string
+	token string
+}
+
+const (
+	secretKey = "5a0c9be2f17d4386a5b4c3d2e1f00918273645546372819aabbccddeeff01234"
+	person    = "mara@harbour.example"
+)
+
+// newFleet starts one node for each URL of the database.
+func newFleet(t *testing.T, databases ...string) *fleet {
+	t.Helper()
+	f := &fleet{t: t}
+	for i, database := range databases {
+		n := &node{t: t, name: fmt.Sprintf("node %d", i+1), port: freePort(t), dir: t.TempDir()}
+		if i == 0 {
+			f.host = fmt.Sprintf("localhost:%d", n.port)
+			f.url = "http://" + f.host
+		}
+		n.env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + n.dir}, f.settings(n, database)...)
+		f.nodes = append(f.nodes, n)
+	}
+	first := f.nodes[0]
+	cmd := exec.Command(binary, "user", "add", person, "--password-stdin")
+	cmd.Dir, cmd.Env, cmd.Stdin = first.dir, first.env, strings.NewReader("four plain words here\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, n := range f.nodes {
+		n.launch()
+		t.Cleanup(n.stop)
+	}
+	f.openRooms(first, databases[0])
+	for _, n := range f.nodes {
+		n.ready()
+	}
+	f.owner = f.mint(1)[0]
+	return f
+}
+
+// settings are the same on every node but for the address. Tokens live for an
+// hour, so that none is refused because it expired.
+func (f *fleet) settings(n *node, database string) []string {
+	return []string{
+		fmt.Sprintf("LISTEN_ADDR=127.0.0.1:%d", n.port), "APP_URL=" + f.url, "DATA_DIR=" + n.dir + "/data",
+		"DATABASE_URL=" + database, "SECRET_KEY=" + secretKey, "ACCESS_TOKEN_TTL=1h",
+	}
+}
+
+func (f *fleet) openRooms(n *node, database string) {
+	f.t.Helper()
+	for _, setting := range f.settings(n, database) {
+		name, value, _ := strings.Cut(setting, "=")
+		f.t.Setenv(name, value)
+	}
+	c, err := config.Load()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if f.rooms, err = server.OpenRooms(f.t.Context(), c, io.Discard); err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() { f.rooms.Close() })
+	var row struct {
+		Subject                  models.ID
+		Enabled                  bool
+		Roles                    models.Words
+		TokenEpoch, SessionEpoch int64
+	}
+	if err := f.rooms.DB.Read(f.t.Context()).Raw("SELECT subject, enabled, roles, token_epoch, session_epoch FROM admissions").Scan(&row).Error; err != nil {
+		f.t.Fatal(err)
+	}
+	f.subject = tokens.Subject{ID: row.Subject, Enabled: row.Enabled, Roles: row.Roles, TokenEpoch: row.TokenEpoch, SessionEpoch: row.SessionEpoch}
+}
+
+// mint makes sessions of the person and a token of each.
+func (f *fleet) mint(n int) (made []session) {
+	f.t.Helper()
+	ctx, now := f.t.Context(), f.rooms.Clock()
+	for len(made) < n {
+		ids := make([]models.ID, 0, 100)
+		err := f.rooms.DB.Write(ctx, func(tx *gorm.DB) error {
+			ids = ids[:0]
+			for range min(100, n-len(made)) {
+				started, err := f.rooms.Tokens.Sessions.Start(tx, tokens.SignIn{Subject: f.subject, AuthTime: now, ACR: "aal1", AMR: []string{"pwd"}})
+				if err != nil {
+					return err
+				}
+				ids = append(ids, started.ID)
+			}
+			return nil
+		})
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		for _, id := range ids {
+			signed, err := f.rooms.Tokens.Access.Prepare(tokens.Grant{
+				Subject: f.subject, SessionID: id, AuthTime: now, ACR: "aal1", AMR: []string{"pwd"},
+			}).Sign()
+			if err != nil {
+				f.t.Fatal(err)
+			}
+			made = append(made, session{id.String(), signed.Token.Reveal()})
+		}
+	}
+	return made
+}
+
+// end ends a session at a node and answers when the caller knew of it.
+func (f *fleet) end(ctx context.Context, n *node, s session) (at time.Time, err error) {
+	status, body, err := f.ask(ctx, n, http.MethodDelete, "/api/v1/me/sessions/"+s.id, f.owner.token)
+	if err == nil && status != http.StatusNoContent {
+		err = fmt.Errorf("the ending was answered %d: %s", status, body)
+	}
+	return time.Now(), err
+}
+
+// receipt is the answer to an ending that waits for everybody.
+type receipt struct {
+	Revoked      int   `json:"revoked"`
+	Seq          int64 `json:"seq"`
+	Nodes        int   `json:"nodes"`
+	Subscribers  int   `json:"subscribers"`
+	Acknowledged int   `json:"acknowledged"`
+	Fenced       int   `json:"fenced"`
+	ElapsedMS    int64 `json:"elapsed_ms"`
+	Complete     bool  `json:"complete"`
+}
+
+// endAndWait ends a session and waits for the receipt.
+func (f *fleet) endAndWait(ctx context.Context, n *node, s session) (r receipt, err error) {
+	status, body, err := f.ask(ctx, n, http.MethodDelete, "/api/v1/me/sessions/"+s.id+"?wait=acks&timeout=30s", f.owner.token)
+	if err != nil {
+		return r, err
+	}
+	if status != http.StatusOK {
+		return r, fmt.Errorf("the ending was answered %d: %s", status, body)
+	}
+	return r, json.Unmarshal(body, &r)
+}
+
+// service is a follower in this process.
+type service struct {
+	*verify.Verifier
+	name string
+}
+
+// secret is the credential of a new service.
+func (f *fleet) secret() string {
+	f.t.Helper()
+	f.names++
+	secret, err := f.rooms.Tokens.Services.Add(f.t.Context(), fmt.Sprintf("service-%d", f.names), tokens.Client{})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return secret.Reveal()
+}
+
+// follow starts a service that reads the keys at a node and the feed at an
+// address, which may be a proxy.
+func (f *fleet) follow(n *node, feed string, bound time.Duration) *service {
+	f.t.Helper()
+	v, err := verify.New(verify.Options{
+		Issuer: f.url, JWKSURL: n.url() + "/.well-known/jwks.json", FeedURL: feed + "/api/v1/revocations",
+		Service: f.secret(), Bound: bound, HTTPClient: &http.Client{Transport: &http.Transport{}},
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(v.Close)
+	return &service{v, fmt.Sprintf("service %d at %s", f.names, n.name)}
+}
+
+// followers starts n services, spread over the nodes, and waits for them.
+func (f *fleet) followers(n int, bound time.Duration) []*service {
+	f.t.Helper()
+	list := make([]*service, n)
+	for i := range list {
+		at := f.nodes[i%len(f.nodes)]
+		list[i] = f.follow(at, at.url(), bound)
+	}
+	for _, s := range list {
+		until(f.t, 30*time.Second, s.Ready)
+	}
+	return list
+}
+
+// refuses is nil when the service refuses the token because it is over.
+func (s *service) refuses(ctx context.Context, token string) error {
+	_, err := s.Verify(ctx, token)
+	switch {
+	case err == nil:
+		return errAccepted
+	case errors.Is(err, verify.ErrRevoked):
+		return nil
+	}
+	return err
+}
