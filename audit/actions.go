@@ -29,6 +29,10 @@ const (
 	RefreshRepeated Action = "refresh.repeated"
 	RefreshRefused  Action = "refresh.refused"
 	TokenShown      Action = "token.shown"
+	TokenRevoked    Action = "token.revoked"
+
+	PersonalMade  Action = "personal_token.made"
+	PersonalEnded Action = "personal_token.ended"
 
 	UserCreated  Action = "user.created"
 	UserDisabled Action = "user.disabled"

@@ -11,6 +11,8 @@
 //     fixed before the commit and whose signature is made after it.
 //   - [Refresh] to signin and handlers: rotation, honest retry, reuse detection.
 //   - [Links] to accounts: one-time links and codes, typed by their kind.
+//   - [Personal] to handlers: what a person hands to a program of theirs; and to
+//     verify, which asks it what such a token is good for now.
 //   - [Services] to middleware and cli: the credentials of programs that follow.
 //   - [Feed] to handlers: what was ended, as a signed snapshot, a stream and
 //     answers about freshness, for checks in other programs.
@@ -23,7 +25,7 @@
 // roles and epoch of a token are always of the same moment.
 //
 // Secrets of this room look like "gh_ws_" (web session), "gh_rt_" (refresh),
-// "gh_ot_" (mailed link), "gh_at_" (attempt handle) and "gh_sk_" (service), followed by base62:
-// one word to a double click, and easy to find for a secret scanner. The
+// "gh_ot_" (mailed link), "gh_at_" (attempt handle), "gh_sk_" (service) and "gh_pat_" (personal),
+// followed by base62: one word to a double click, and easy to find for a secret scanner. The
 // database holds a hash of each, with its kind in the hash.
 package tokens

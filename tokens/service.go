@@ -88,6 +88,7 @@ type Service struct {
 	Links    *Links
 	Log      *Log
 	Services *Services
+	Personal *Personal
 	Feed     *Feed
 
 	db    *database.DB
@@ -121,6 +122,7 @@ func New(d Deps) *Service {
 	s.Sessions = newSessions(d, s.Log)
 	s.Links = newLinks(d)
 	s.Services = newServices(d)
+	s.Personal = newPersonal(d, s.Log)
 	s.Feed = newFeed(d, s.Log)
 	s.renew = newRenewer(d)
 	s.Log.renewer = s.renew

@@ -19,6 +19,7 @@ var trimmed = []struct{ table, column string }{
 	{"sessions", "absolute_until"},
 	{"refresh_families", "absolute_until"},
 	{"one_time_tokens", "expires_at"},
+	{"personal_tokens", "expires_at"},
 }
 
 // Trim deletes rows that nobody can use any more, in bounded batches, until
