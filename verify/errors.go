@@ -57,23 +57,34 @@ func (e *Error) Status() int {
 
 // The refusals. Compare with errors.Is.
 var (
-	ErrNoToken     = refuse("no_token", "No access token was sent. Send it in the header: Authorization: Bearer TOKEN.")
-	ErrInQuery     = refuse("token_in_query", "Access tokens in the query string are refused. Use the header: Authorization: Bearer TOKEN.")
-	ErrManyTokens  = refuse("many_tokens", "Send exactly one access token, in one Authorization header.")
-	ErrMalformed   = refuse("malformed", "The access token is not a well-formed JWT.")
-	ErrTooLong     = refuse("too_long", "The access token is longer than 8 KB.")
-	ErrHeader      = refuse("bad_header", "The header of the access token holds something that is not accepted.")
-	ErrType        = refuse("wrong_type", "This JWT is not an access token of the expected type.")
-	ErrAlgorithm   = refuse("wrong_algorithm", "The access token is signed with an algorithm that its key is not for.")
-	ErrUnknownKey  = refuse("unknown_key", "The access token is signed with a key that is not in the key set.")
-	ErrSignature   = refuse("bad_signature", "The signature of the access token is not valid.")
-	ErrClaims      = refuse("bad_claims", "A required claim of the access token is missing or not of its type.")
-	ErrIssuer      = refuse("wrong_issuer", "The access token was issued by somebody else.")
-	ErrAudience    = refuse("wrong_audience", "The access token is meant for another audience.")
-	ErrExpired     = refuse("expired", "The access token has expired.")
-	ErrNotYet      = refuse("not_yet_valid", "The access token is not valid yet.")
-	ErrLifetime    = refuse("too_long_lived", "The access token is valid for longer than tokens may be.")
-	ErrRevoked     = refuse("revoked", "The access token has been revoked.")
+	ErrNoToken    = refuse("no_token", "No access token was sent. Send it in the header: Authorization: Bearer TOKEN.")
+	ErrInQuery    = refuse("token_in_query", "Access tokens in the query string are refused. Use the header: Authorization: Bearer TOKEN.")
+	ErrManyTokens = refuse("many_tokens", "Send exactly one access token, in one Authorization header.")
+	ErrMalformed  = refuse("malformed", "The access token is not a well-formed JWT.")
+	ErrTooLong    = refuse("too_long", "The access token is longer than 8 KB.")
+	ErrHeader     = refuse("bad_header", "The header of the access token holds something that is not accepted.")
+	ErrType       = refuse("wrong_type", "This JWT is not an access token of the expected type.")
+	ErrAlgorithm  = refuse("wrong_algorithm", "The access token is signed with an algorithm that its key is not for.")
+	ErrUnknownKey = refuse("unknown_key", "The access token is signed with a key that is not in the key set.")
+	ErrSignature  = refuse("bad_signature", "The signature of the access token is not valid.")
+	ErrClaims     = refuse("bad_claims", "A required claim of the access token is missing or not of its type.")
+	ErrIssuer     = refuse("wrong_issuer", "The access token was issued by somebody else.")
+	ErrAudience   = refuse("wrong_audience", "The access token is meant for another audience.")
+	ErrExpired    = refuse("expired", "The access token has expired.")
+	ErrNotYet     = refuse("not_yet_valid", "The access token is not valid yet.")
+	ErrLifetime   = refuse("too_long_lived", "The access token is valid for longer than tokens may be.")
+	ErrRevoked    = refuse("revoked", "The access token has been revoked.")
+	ErrInactive   = refuse("inactive", "The personal token is unknown, has ended or has expired.")
+	// ErrPersonalForm is a personal token that was cut or mistyped.
+	ErrPersonalForm = refuse("personal_malformed", "The personal token was cut or mistyped: its checksum does not fit.")
+	// ErrPersonalOff is for Verifiers without Options.Service.
+	ErrPersonalOff = refuse("personal_not_accepted", "Personal tokens are not accepted here: this service has no credential to ask the issuer about them.")
+	// ErrNotForServices is a personal token without any scope for services.
+	ErrNotForServices = &Error{Code: CodeInsufficientScope, Reason: "not_for_services",
+		Description: "The personal token has no scope for services: their names begin with app:."}
+	// ErrPersonalUnavailable never lets a token in, however good it was.
+	ErrPersonalUnavailable = &Error{Code: CodeUnavailable, Reason: "introspection_unavailable",
+		Description: "Whether the personal token is good cannot be told at the moment. Try again."}
 	ErrUnavailable = &Error{Code: CodeUnavailable, Reason: "keys_unavailable",
 		Description: "The keys to check access tokens cannot be read at the moment. Try again."}
 	ErrStale = &Error{Code: CodeUnavailable, Reason: "view_stale",

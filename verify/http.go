@@ -39,14 +39,14 @@ func Bearer(r *http.Request) (string, error) {
 
 // queryToken reports whether the query string carries an access token: by the
 // name of RFC 6750, section 2.3, or by another usual name when the value looks
-// like a JWT.
+// like a JWT or is a personal token.
 func queryToken(r *http.Request) bool {
 	query := r.URL.Query()
 	if query.Has("access_token") {
 		return true
 	}
 	for _, name := range [...]string{"token", "jwt", "bearer", "auth", "authorization"} {
-		if strings.HasPrefix(query.Get(name), "eyJ") {
+		if value := query.Get(name); strings.HasPrefix(value, "eyJ") || IsPersonal(value) {
 			return true
 		}
 	}

@@ -29,6 +29,9 @@ type Principal struct {
 	ClientGeneration    int64
 	HasGeneration       bool
 	HasClientGeneration bool
+	// Personal says that the bearer showed a personal token and no access token:
+	// it belongs to no session, and Scope is all that it may do.
+	Personal bool
 	// Sub, SID and JTI are the 16 bytes of Subject, SessionID and TokenID where
 	// those are UUIDs, and zero where not: what a revocation list looks up.
 	Sub, SID, JTI [16]byte

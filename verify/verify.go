@@ -43,6 +43,10 @@ type Options struct {
 	// of its session, and not only when it expires. Without it, the following
 	// options mean nothing.
 	Service string
+	// IntrospectionURL is where the Service asks about personal tokens (RFC
+	// 7662). Default: Issuer + "/oauth/introspect". It must be https unless it is
+	// loopback.
+	IntrospectionURL string
 	// FeedURL is where the feed of endings is. Default: Issuer +
 	// "/api/v1/revocations". It must be https unless it is loopback.
 	FeedURL string
@@ -56,6 +60,11 @@ type Options struct {
 	// MaxFeedBytes bounds a snapshot, and with it how much is held in memory: a
 	// session takes 25 bytes of it. Default: 64 MB, 2.7 million sessions.
 	MaxFeedBytes int64
+
+	// Personal tells what personal tokens are good for, in the issuer's own
+	// server. When nil and Service is given, the issuer is asked; without
+	// either, personal tokens are refused with ErrPersonalOff.
+	Personal PersonalSource
 
 	durations func() (mono, wall time.Duration) // of tests: a clock that stands still or jumps
 }
@@ -84,6 +93,7 @@ type Verifier struct {
 	cache                 *cache
 	remote                *remote
 	follower              *follower
+	personal              *personals // nil refuses personal tokens
 	now                   func() instant
 	bound                 time.Duration
 	accept                bool
@@ -110,6 +120,12 @@ func New(o Options) (*Verifier, error) {
 	v.clock = o.Clock
 	if err := v.setKeys(o); err != nil {
 		return nil, err
+	}
+	if o.Personal == nil && o.Service != "" {
+		o.Personal = newIntrospector(o)
+	}
+	if o.Personal != nil {
+		v.personal = newPersonals(o.Personal, v.now)
 	}
 	if o.Service != "" {
 		var err error
@@ -146,7 +162,7 @@ func (o Options) check() error {
 	if o.Bound < time.Second || o.Bound > 24*time.Hour {
 		return errors.New("verify: Options.Bound must be between a second and a day")
 	}
-	return checkURL("FeedURL", o.FeedURL)
+	return errors.Join(checkURL("FeedURL", o.FeedURL), checkURL("IntrospectionURL", o.IntrospectionURL))
 }
 
 func (o Options) withDefaults() Options {
@@ -174,6 +190,9 @@ func (o Options) withDefaults() Options {
 func (o Options) withFeedDefaults() Options {
 	if o.FeedURL == "" {
 		o.FeedURL = strings.TrimSuffix(o.Issuer, "/") + "/api/v1/revocations"
+	}
+	if o.IntrospectionURL == "" {
+		o.IntrospectionURL = strings.TrimSuffix(o.Issuer, "/") + "/oauth/introspect"
 	}
 	if o.Bound == 0 {
 		o.Bound = defaultBound
@@ -209,6 +228,9 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Principal, error)
 func (v *Verifier) verify(ctx context.Context, token string) (*Principal, time.Duration, error) {
 	if len(token) > maxToken {
 		return nil, 0, ErrTooLong
+	}
+	if IsPersonal(token) {
+		return v.verifyPersonal(ctx, token)
 	}
 	if e := v.cache.get(token); e != nil {
 		key, err := v.keys.resolve(ctx, e.key.KID)
