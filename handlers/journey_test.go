@@ -385,12 +385,12 @@ func TestChangesOfSessionsAndTokensAskForAFreshProof(t *testing.T) {
 	p := s.Program().Login("mara", password)
 	s.Clock.Advance(6 * time.Minute)
 	b.Get("/account/sessions").Is(200)
-	b.Post("/account/tokens").Leads("/account/reauth?return_to=%2Faccount%2Ftokens")
+	b.Post("/account/tokens", "show", "access").Leads("/account/reauth?return_to=%2Faccount%2Ftokens")
 	b.Post("/account/sessions", "others", "1").Leads("/account/reauth?return_to=%2Faccount%2Fsessions")
 	b.Get("/account/reauth?return_to=%2Faccount%2Ftokens").Is(200).Has(`value="/account/tokens"`)
 	b.Post("/account/reauth", "password", "wrong", "return_to", "/account/tokens").Is(401).Has(`value="/account/tokens"`)
 	b.Post("/account/reauth", "password", password, "return_to", "/account/tokens").Leads("/account/tokens")
-	b.Post("/account/tokens").Is(200)
+	b.Post("/account/tokens", "show", "access").Is(200)
 
 	step := p.Call("DELETE", "/api/v1/me/sessions", nil).Fails(403, "step_up_required")
 	if !strings.Contains(step.Header.Get("WWW-Authenticate"), "insufficient_user_authentication") {
@@ -407,7 +407,7 @@ func TestTheTokenPageShowsATokenThatWorks(t *testing.T) {
 	s.User(mara, "mara", password)
 	b := s.Browser().Login("mara", password)
 	b.Get("/account/tokens").Is(200).Lacks("eyJ")
-	a := b.Post("/account/tokens").Is(200).Has("/auth", "ES256", "at+jwt")
+	a := b.Post("/account/tokens", "show", "access").Is(200).Has("/auth", "ES256", "at+jwt")
 	if a.Header.Get("Cache-Control") != "no-store" {
 		t.Error("a page with a token may be stored")
 	}

@@ -24,7 +24,7 @@ func TestAFreshProofGivesTheBrowserANewCookie(t *testing.T) {
 		}
 		thief.Get("/account").Leads("/login?return_to=%2Faccount")
 		b.Get("/account").Is(200).Has(`class="flash good"`)
-		b.Post("/account/tokens").Is(200)
+		b.Post("/account/tokens", "show", "access").Is(200)
 	}
 }
 

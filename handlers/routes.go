@@ -2,10 +2,12 @@ package handlers
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/middleware"
+	"gatehouse/tokens"
 )
 
 // Group decides how a route is wrapped and answers.
@@ -19,6 +21,7 @@ const (
 	Lean   Group = "lean"   // API without body and database
 	Public Group = "public" // JSON under any Host
 	Feed   Group = "feed"   // Public with a body
+	OAuth  Group = "oauth"  // API with a form for a body (RFC 6749)
 	Asset  Group = "asset"  // files that are the same for everybody
 )
 
@@ -30,6 +33,7 @@ const (
 	Session      Guard = "session"       // signed in with a browser
 	Recent       Guard = "recent"        // and proved again a short time ago
 	Bearer       Guard = "bearer"        // an access token
+	Account      Guard = "scope:account" // of a sign-in, not a personal token
 	RecentBearer Guard = "recent_bearer" // whose proof is fresh
 	Service      Guard = "service"       // the credential of a service
 	DevInbox     Guard = "dev_inbox"     // on this machine only
@@ -51,6 +55,11 @@ const (
 )
 
 func guards(g ...Guard) []Guard { return g }
+
+// scopeGuard begins the guards that ask for a scope, which a sign-in has all of.
+const scopeGuard = "scope:"
+
+func scoped(scope string) Guard { return Guard(scopeGuard + scope) }
 
 // table is every route of the product but those below /metrics, which has a
 // listener of its own. A GET row also answers HEAD.
@@ -80,8 +89,8 @@ var table = []Route{
 	{post, "/account/security", Page, guards(Session), (*app).security},
 	{get, "/account/sessions", Page, guards(Session), (*app).sessions},
 	{post, "/account/sessions", Page, guards(Session, Recent), (*app).endSessions},
-	{get, "/account/tokens", Page, guards(Session), (*app).tokenForm},
-	{post, "/account/tokens", Page, guards(Session, Recent), (*app).showToken},
+	{get, "/account/tokens", Page, guards(Session), (*app).tokensForm},
+	{post, "/account/tokens", Page, guards(Session, Recent), (*app).changeTokens},
 	{get, "/account/reauth", Page, guards(Session), (*app).reauthForm},
 	{post, "/account/reauth", Page, guards(Session), (*app).reauth},
 
@@ -95,14 +104,20 @@ var table = []Route{
 	{post, "/api/v1/password/reset", API, nil, (*app).apiReset},
 	{post, "/api/v1/login", API, nil, (*app).apiLogin},
 	{post, "/api/v1/token/refresh", API, nil, (*app).apiRefresh},
-	{post, "/api/v1/logout", API, guards(Bearer), (*app).apiLogout},
-	{post, "/api/v1/reauth", API, guards(Bearer), (*app).apiReauth},
-	{get, "/api/v1/me", API, guards(Bearer), (*app).apiMe},
-	{patch, "/api/v1/me", API, guards(Bearer), (*app).apiProfile},
-	{post, "/api/v1/me/password", API, guards(Bearer), (*app).apiPassword},
-	{get, "/api/v1/me/sessions", API, guards(Bearer), (*app).apiSessions},
-	{remove, "/api/v1/me/sessions", API, guards(Bearer, RecentBearer), (*app).apiEndOthers},
-	{remove, "/api/v1/me/sessions/:id", API, guards(Bearer, RecentBearer), (*app).apiEndSession},
+	{post, "/api/v1/logout", API, guards(Bearer, Account), (*app).apiLogout},
+	{post, "/api/v1/reauth", API, guards(Bearer, Account), (*app).apiReauth},
+	{get, "/api/v1/me", API, guards(Bearer, scoped(tokens.ScopeProfileRead)), (*app).apiMe},
+	{patch, "/api/v1/me", API, guards(Bearer, scoped(tokens.ScopeProfileWrite)), (*app).apiProfile},
+	{post, "/api/v1/me/password", API, guards(Bearer, Account), (*app).apiPassword},
+	{get, "/api/v1/me/sessions", API, guards(Bearer, scoped(tokens.ScopeSessionsRead)), (*app).apiSessions},
+	{remove, "/api/v1/me/sessions", API, guards(Bearer, Account, RecentBearer), (*app).apiEndOthers},
+	{remove, "/api/v1/me/sessions/:id", API, guards(Bearer, Account, RecentBearer), (*app).apiEndSession},
+	{get, "/api/v1/me/tokens", API, guards(Bearer, Account), (*app).apiPersonal},
+	{post, "/api/v1/me/tokens", API, guards(Bearer, Account, RecentBearer), (*app).apiMakePersonal},
+	{remove, "/api/v1/me/tokens/:id", API, guards(Bearer, Account, RecentBearer), (*app).apiEndPersonal},
+
+	{post, "/oauth/introspect", OAuth, guards(Service), (*app).introspect},
+	{post, "/oauth/revoke", OAuth, nil, (*app).revokeToken},
 
 	{get, "/api/v1/revocations", Public, guards(Service), (*app).apiRevocations},
 	{get, "/api/v1/revocations/stream", Public, guards(Service), (*app).apiRevocationStream},
@@ -165,7 +180,7 @@ func (a *app) group(g Group) []gin.HandlerFunc {
 		return a.web.Page()
 	case Either:
 		return a.web.Either()
-	case API:
+	case API, OAuth:
 		return a.web.API()
 	case Lean:
 		return a.web.Lean()
@@ -180,6 +195,9 @@ func (a *app) group(g Group) []gin.HandlerFunc {
 }
 
 func (a *app) guard(g Guard) gin.HandlerFunc {
+	if scope, ok := strings.CutPrefix(string(g), scopeGuard); ok {
+		return a.web.RequireScope(scope)
+	}
 	switch g {
 	case Session:
 		return a.web.RequireSession

@@ -16,7 +16,7 @@ import (
 )
 
 // described are the groups whose routes stand in the OpenAPI document.
-var described = []handlers.Group{handlers.Either, handlers.API, handlers.Lean, handlers.Public, handlers.Feed}
+var described = []handlers.Group{handlers.Either, handlers.API, handlers.Lean, handlers.Public, handlers.Feed, handlers.OAuth}
 
 func TestTheRouteTableAndTheDocumentNameTheSameCalls(t *testing.T) {
 	var doc struct {
@@ -111,7 +111,7 @@ func TestNoPageHasInlineScriptStyleOrAnotherHost(t *testing.T) {
 	b := s.Browser().Login("mara", password)
 	out := s.Browser()
 	out.Post("/register", "email", "x@harbour.example", "password", password)
-	pages := []*testserver.Answer{b.Post("/account/tokens").Is(200), out.Get("/verify").Is(200), out.Get("/nothing").Is(404)}
+	pages := []*testserver.Answer{b.Post("/account/tokens", "show", "access").Is(200), out.Get("/verify").Is(200), out.Get("/nothing").Is(404)}
 	for _, r := range handlers.Table() {
 		if r.Method == http.MethodGet && r.Group == handlers.Page {
 			pages = append(pages, b.Get(r.Path), out.Get(r.Path))

@@ -24,7 +24,7 @@ func TestATokenThatWasShownIsOnRecord(t *testing.T) {
 	if n := events(t, s, "token.shown", "success"); n != 0 {
 		t.Errorf("%d events before a token was shown", n)
 	}
-	b.Post("/account/tokens").Is(200)
+	b.Post("/account/tokens", "show", "access").Is(200)
 	if n := events(t, s, "token.shown", "success"); n != 1 {
 		t.Errorf("%d events for one token", n)
 	}

@@ -1,6 +1,9 @@
 package handlers
 
 import (
+	"cmp"
+	"time"
+
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/middleware"
@@ -58,9 +61,44 @@ func sessionRow(s models.Session) templates.SessionRow {
 	}
 }
 
-func (a *app) drawTokenForm(c *gin.Context, u *models.User) error {
-	return a.draw(c, ok200, templates.PageTokens, templates.TokensView{
-		Layout: a.layout(c, u), TTL: a.Config.AccessTokenTTL,
+func (a *app) drawTokens(c *gin.Context, status int, u *models.User, list []models.PersonalToken, typed tokensTyped, p middleware.Problem) error {
+	today := a.now()
+	view := templates.TokensView{
+		Layout: a.layout(c, u), Form: tokensFormOf(typed, p), TTL: a.Config.AccessTokenTTL, Proved: a.web.Proved(c),
+		First: today.Format(time.DateOnly), Last: today.Add(tokens.PersonalLongest).AddDate(0, 0, -1).Format(time.DateOnly),
+	}
+	for _, t := range list {
+		view.Tokens = append(view.Tokens, templates.PersonalRow{
+			ID: t.ID.String(), Name: t.Name, Scopes: t.Scope.List(), Ends: t.ExpiresAt.Time,
+			LastUsed: t.LastUsedAt.Time, IP: t.LastUsedIP, Via: t.LastUsedVia,
+		})
+	}
+	return a.draw(c, status, templates.PageTokens, view)
+}
+
+// tokensFormOf says beside its own field what the room says of a name or a
+// scope: the form asks for scopes of ours and of apps apart.
+func tokensFormOf(typed tokensTyped, p middleware.Problem) templates.Form {
+	pairs := []string{"token_name", typed.Name, "apps", typed.Apps, "expires_at", typed.ExpiresAt}
+	for _, scope := range typed.Scopes {
+		pairs = append(pairs, scope, "1")
+	}
+	rename := map[string]string{"name": "token_name"}
+	if typed.Apps != "" {
+		rename["scopes"] = "apps"
+	}
+	fields := map[string]string{}
+	for name, sentence := range p.Fields {
+		fields[cmp.Or(rename[name], name)] = sentence
+	}
+	p.Fields = fields
+	return formOf(p, pairs...)
+}
+
+func (a *app) drawPersonal(c *gin.Context, u *models.User, made tokens.MadePersonal) error {
+	return a.draw(c, ok200, templates.PagePersonal, templates.PersonalView{
+		Layout: a.layout(c, u), Token: made.Token.Reveal(), Name: made.Name, Scopes: made.Scope.List(), Ends: made.ExpiresAt.Time,
+		AppURL: a.Config.AppURL,
 	})
 }
 

@@ -89,6 +89,10 @@ type discoveryJSON struct {
 	GrantTypes             []string `json:"grant_types_supported"`
 	SubjectTypes           []string `json:"subject_types_supported"`
 	AccessTokenSigningAlgs []string `json:"access_token_signing_alg_values_supported"`
+	IntrospectionEndpoint  string   `json:"introspection_endpoint"`
+	IntrospectionAuth      []string `json:"introspection_endpoint_auth_methods_supported"`
+	RevocationEndpoint     string   `json:"revocation_endpoint"`
+	RevocationAuth         []string `json:"revocation_endpoint_auth_methods_supported"`
 	ServiceDocumentation   string   `json:"service_documentation"`
 }
 
@@ -96,7 +100,11 @@ func discoveryOf(cfg Config) document {
 	body, err := json.Marshal(discoveryJSON{
 		Issuer: cfg.AppURL, JWKSURI: cfg.AppURL + "/.well-known/jwks.json",
 		ResponseTypes: []string{}, GrantTypes: []string{}, SubjectTypes: []string{"public"},
-		AccessTokenSigningAlgs: []string{cfg.SigningAlg}, ServiceDocumentation: cfg.AppURL + "/docs",
+		AccessTokenSigningAlgs: []string{cfg.SigningAlg},
+		// RFC 8414, section 2: a credential as a bearer token has the name of its type.
+		IntrospectionEndpoint: cfg.AppURL + "/oauth/introspect", IntrospectionAuth: []string{"client_secret_basic", "Bearer"},
+		RevocationEndpoint: cfg.AppURL + "/oauth/revoke", RevocationAuth: []string{"none", "client_secret_basic", "Bearer"},
+		ServiceDocumentation: cfg.AppURL + "/docs",
 	})
 	if err != nil {
 		panic(err) // strings always marshal

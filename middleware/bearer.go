@@ -6,6 +6,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/internal/apperr"
+	"gatehouse/models"
+	"gatehouse/tokens"
 	"gatehouse/verify"
 )
 
@@ -17,7 +19,23 @@ func (s *Set) Bearer(c *gin.Context) {
 		Fail(c, bearerError(err))
 		return
 	}
+	if p.Personal && s.Personal != nil {
+		s.Personal.Used(tokens.Use{Token: models.ID(p.JTI), IP: s.Client(c).IP})
+	}
 	of(c).principal = p
+}
+
+// RequireScope stands behind Bearer and lets through who signed in, or whose
+// token has one scope (RFC 6750, section 3.1). A sign-in may do everything
+// that its person may; every other token what it says.
+func (s *Set) RequireScope(scope string) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		p := Principal(c)
+		if p.HasScope(tokens.ScopeAccount) || p.HasScope(scope) {
+			return
+		}
+		Fail(c, apperr.New(apperr.Forbidden, "insufficient_scope").WithParam("Scope", scope))
+	}
 }
 
 // Principal is who asks, on routes behind Bearer.

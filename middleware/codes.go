@@ -37,7 +37,7 @@ func statusOf(k apperr.Kind) int { return kindTable[k].status }
 var ownCode = map[string]bool{
 	"invalid_credentials": true, "step_up_required": true,
 	"email_not_verified": true, "mail_not_configured": true,
-	"cursor_unknown": true, "cursor_above_head": true,
+	"insufficient_scope": true, "cursor_unknown": true, "cursor_above_head": true,
 }
 
 // coded is an error whose code is decided by the call and not by the kind.
@@ -83,15 +83,19 @@ func waitOf(e *apperr.Error) time.Duration {
 
 // challengeOf is the WWW-Authenticate of an answer: with every 401 (RFC 9110,
 // section 15.5.2), without an error code when no token was sent (RFC 6750,
-// section 3.1), and with the age that is asked for at a step-up (RFC 9470,
+// section 3.1), with the scope that is missing (section 3), and with the age that is asked for at a step-up (RFC 9470,
 // section 3).
 func challengeOf(e *apperr.Error, p Problem) string {
 	switch {
 	case e.Reason == "step_up_required":
 		return fmt.Sprintf(`Bearer error="insufficient_user_authentication", error_description="A fresh proof is needed", max_age="%d"`,
 			int(RecentAge/time.Second))
+	case p.Code == "insufficient_scope":
+		return fmt.Sprintf(`Bearer realm="gatehouse", error="insufficient_scope", scope="%v"`, e.Params["Scope"])
 	case p.Status != http.StatusUnauthorized:
 		return ""
+	case p.Code == "invalid_client":
+		return `Basic realm="gatehouse", charset="UTF-8"`
 	case p.Code == "invalid_token" && e.Reason != "no_token":
 		return `Bearer realm="gatehouse", error="invalid_token"`
 	}

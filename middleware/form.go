@@ -25,18 +25,36 @@ func (f Form) Has(name string) bool { _, ok := f[name]; return ok }
 // V2.2.1) and bytes that are no text. Unknown fields are left aside: password
 // managers and extensions add some.
 func ParseForm(r *http.Request, known ...string) (Form, error) {
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || kind != "application/x-www-form-urlencoded" {
-		return nil, apperr.New(apperr.MediaType, "form_only")
-	}
-	if err := plainEncoding(r.Header); err != nil {
-		return nil, err
-	}
-	body, err := readBody(r)
+	body, err := formBody(r)
 	if err != nil {
 		return nil, err
 	}
-	return parseForm(string(body), known)
+	return parseForm(body, known)
+}
+
+// ParseStrictForm is ParseForm for programs: no parameter at all may be sent
+// twice (RFC 6749, section 3.1), known or not.
+func ParseStrictForm(r *http.Request, known ...string) (Form, error) {
+	body, err := formBody(r)
+	if err != nil {
+		return nil, err
+	}
+	return parseStrictForm(body, known)
+}
+
+func formBody(r *http.Request) (string, error) {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/x-www-form-urlencoded" {
+		return "", apperr.New(apperr.MediaType, "form_only")
+	}
+	if err := plainEncoding(r.Header); err != nil {
+		return "", err
+	}
+	body, err := readBody(r)
+	if err != nil {
+		return "", err
+	}
+	return string(body), nil
 }
 
 func parseForm(body string, known []string) (Form, error) {
@@ -44,6 +62,23 @@ func parseForm(body string, known []string) (Form, error) {
 	if err != nil {
 		return nil, apperr.Wrap(apperr.Malformed, "form_syntax", err)
 	}
+	return pick(values, known)
+}
+
+func parseStrictForm(body string, known []string) (Form, error) {
+	values, err := url.ParseQuery(body)
+	if err != nil {
+		return nil, apperr.Wrap(apperr.Malformed, "form_syntax", err)
+	}
+	for _, sent := range values {
+		if len(sent) > 1 {
+			return nil, malformed("form_duplicate")
+		}
+	}
+	return pick(values, known)
+}
+
+func pick(values url.Values, known []string) (Form, error) {
 	form := make(Form, len(known))
 	for _, name := range known {
 		typed, sent := values[name]

@@ -43,6 +43,9 @@ func (s *Set) RequireRecentBearer(c *gin.Context) {
 	}
 }
 
+// Proved reports whether RequireRecent would let the visitor through.
+func (s *Set) Proved(c *gin.Context) bool { return s.recent(Session(c).AuthTime.Time) }
+
 func (s *Set) recent(proof time.Time) bool {
 	return !proof.IsZero() && s.Clock().Sub(proof) <= RecentAge
 }

@@ -37,6 +37,8 @@ type Deps struct {
 	Verifier  *verify.Verifier
 	Sessions  *websession.Store
 	Services  *tokens.Services
+	// Personal is told of every use of a personal token.
+	Personal *tokens.Personal
 	// Words gives the sentence of a locale key, "" when there is none.
 	Words func(lang, key string, params map[string]any) string
 	// ErrorPage draws the page of a failure. It must not write the status.

@@ -173,6 +173,12 @@ var fieldAttributes = map[string]map[string][]string{
 	"email":            {templates.PageRegister: {"username"}, templates.PageSetup: {"email"}},
 	"name":             {templates.PageRegister: {"name"}, templates.PageProfile: {"name"}},
 	"code":             {templates.PageVerify: {"one-time-code"}, templates.PageReset: {"one-time-code"}},
+	"token_name":       {templates.PageTokens: {"off"}},
+	"apps":             {templates.PageTokens: {"off"}},
+	"expires_at":       {templates.PageTokens: {"off"}},
+	"profile:read":     {templates.PageTokens: {""}},
+	"profile:write":    {templates.PageTokens: {""}},
+	"sessions:read":    {templates.PageTokens: {""}},
 	"current_password": {templates.PageSecurity: {"current-password"}},
 	"new_password":     {templates.PageSecurity: {"new-password"}, templates.PageReset: {"new-password"}},
 	"password": {

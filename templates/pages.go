@@ -20,6 +20,7 @@ const (
 	PageSessions = "sessions" // SessionsView
 	PageTokens   = "tokens"   // TokensView
 	PageToken    = "token"    // TokenView
+	PagePersonal = "personal" // PersonalView
 
 	PageInbox = "inbox" // InboxView
 	PageDocs  = "docs"  // DocsView
@@ -208,10 +209,38 @@ type SessionRow struct {
 	IP        string
 }
 
-// TokensView offers to show an access token. POST /account/tokens shows it.
+// TokensView lists personal tokens, makes one, and offers to show an access
+// token. POST /account/tokens takes id to end one, all to end them all, show to
+// show an access token, and otherwise what the form asks for.
 type TokensView struct {
 	Layout
-	TTL time.Duration // how long one works
+	Form
+	Tokens []PersonalRow
+	// Proved is whether the form can be sent at once: without a fresh proof it
+	// is not shown, so that nothing is typed twice.
+	Proved bool
+	// First and Last are the days between which an end may lie (2026-12-24).
+	First, Last string
+	TTL         time.Duration // how long an access token works
+}
+
+// PersonalRow is one personal token.
+type PersonalRow struct {
+	ID, Name string
+	Scopes   []string
+	Ends     time.Time
+	LastUsed time.Time // zero for one that was never used
+	IP, Via  string    // from where, or at which service
+}
+
+// PersonalView shows a personal token, once.
+type PersonalView struct {
+	Layout
+	Token  string
+	Name   string
+	Scopes []string
+	Ends   time.Time
+	AppURL string
 }
 
 // TokenView shows an access token. Make it with NewTokenView.

@@ -144,12 +144,31 @@ func houseSamples(r *templates.Renderer, lang string) []sample {
 		{"sessions", templates.PageSessions, sessions},
 		{"sessions-alone", templates.PageSessions, alone},
 		{"tokens", templates.PageTokens, templates.TokensView{Layout: inside("/account/tokens"), TTL: 10 * time.Minute}},
+		{"tokens-some", templates.PageTokens, sampleTokens(templates.NewForm(map[string]string{"expires_at": "2027-02-21"}, templates.Mistake{}))},
+		{"tokens-wrong", templates.PageTokens, sampleTokens(mistake(lang, map[string]string{"token_name": "Backup", "apps": "orders", "profile:read": "1", "expires_at": "2029-01-01"},
+			"validation_failed", nil, "apps", "unknown_scope", "expires_at", "too_far"))},
+		{"tokens-none", templates.PageTokens, sampleTokens(mistake(lang, nil, "validation_failed", nil, "scopes", "required"))},
+		{"personal", templates.PagePersonal, templates.PersonalView{
+			Layout: inside("/account/tokens"), Token: "gh_pat_" + strings.Repeat("W", 49), Name: "Nightly backup", AppURL: "http://localhost:5000",
+			Scopes: []string{"app:orders:read", "profile:read"}, Ends: sampleNow.AddDate(0, 0, 90),
+		}},
 		{"token", templates.PageToken, token},
 		{"token-ended", templates.PageToken, old},
 		{"inbox", templates.PageInbox, sampleInbox()},
 		{"inbox-empty", templates.PageInbox, templates.InboxView{Layout: layout("/dev/inbox")}},
 		{"docs", templates.PageDocs, sampleDocs("")},
 		{"docs-group", templates.PageDocs, sampleDocs("signing-in")},
+	}
+}
+
+func sampleTokens(f templates.Form) templates.TokensView {
+	return templates.TokensView{
+		Layout: inside("/account/tokens"), Form: f, Proved: true, First: "2026-11-23", Last: "2027-11-23", TTL: 10 * time.Minute,
+		Tokens: []templates.PersonalRow{
+			{ID: "1", Name: "Nightly backup", Scopes: []string{"app:orders:read", "profile:read"}, Ends: sampleNow.AddDate(0, 0, 90), LastUsed: sampleNow.Add(-9 * time.Minute), IP: "198.51.100.24"},
+			{ID: "2", Name: "Build server", Scopes: []string{"app:deploy"}, Ends: sampleNow.AddDate(0, 0, 12), LastUsed: sampleNow.AddDate(0, 0, -3), Via: "orders"},
+			{ID: "3", Name: "Try", Scopes: []string{"sessions:read"}, Ends: sampleNow.AddDate(0, 0, 366)},
+		},
 	}
 }
 

@@ -162,7 +162,7 @@ func (s *Server) engine(log *slog.Logger) http.Handler {
 	}
 	s.must(set.Set(list))
 	verifier, err := verify.New(verify.Options{
-		Issuer: s.Options.AppURL, Audience: s.Options.AppURL, Keys: set, Revocations: s.Tokens.Log, Clock: s.Clock.Now,
+		Issuer: s.Options.AppURL, Audience: s.Options.AppURL, Keys: set, Revocations: s.Tokens.Log, Personal: s.Tokens.Personal, Clock: s.Clock.Now,
 	})
 	s.must(err)
 	parts := s.Options.Parts
