@@ -2,6 +2,7 @@ package tokens
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"strings"
 
@@ -94,13 +95,16 @@ func (a *Access) introspect(ctx context.Context, raw string, check CheckFunc) (*
 	}
 	var row *sessionRow
 	err = a.deps.DB.CausalRead(ctx, func(tx *gorm.DB) (err error) {
-		row, err = findSession(tx, "s.id = ?", models.ID(p.SID))
+		row, err = scanSession(tx.Raw(findSessionSQL+"s.id = ?", models.ID(p.SID)).Row())
 		return err
 	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, verify.ErrInactive
+	}
 	if err != nil {
 		return nil, err
 	}
-	alive := row != nil && row.UserID == models.ID(p.Sub) && row.live(a.deps.Clock()) && p.Generation >= row.TokenEpoch
+	alive := row.UserID == models.ID(p.Sub) && row.live(a.deps.Clock()) && p.Generation >= row.TokenEpoch
 	if !alive || !a.deps.Admit(ctx, row.subject()).OK {
 		return nil, verify.ErrInactive
 	}
