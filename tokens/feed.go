@@ -95,7 +95,7 @@ func (f *Feed) Snapshot(context.Context) (*Snapshot, error) {
 
 // take reads the set after the position, so that nothing up to it is missing.
 func (f *Feed) take(at position) (*Snapshot, error) {
-	body, n := f.log.set.Load().entries(nil)
+	body, n := snapshotBody(f.log.set.Load())
 	sum := sha256.Sum256(body)
 	head, err := signJWT(f.deps.Keys.SignerFor(keys.PurposeFeed), snapshotType, snapshotClaims{
 		Issuer: f.deps.Config.Issuer, LogID: at.logID.String(), Seq: at.seq, HeadHash: text64(at.hash), Floor: at.floor,

@@ -52,7 +52,7 @@ type Log struct {
 	cluster  *ClusterClock    // nil when the rooms' clock needs no learning
 	log      *slog.Logger
 	ttl      time.Duration // of access tokens, as configured here
-	set      atomic.Pointer[endedSet]
+	set      atomic.Pointer[verify.Ended]
 	wakeSeal chan struct{}
 
 	// following is held by the one goroutine that reads the log.
@@ -73,7 +73,7 @@ type Log struct {
 
 	// mu guards the set against two writers, and what follows.
 	mu      sync.Mutex
-	filling *endedSet          // of a log that began anew, in force when it was read whole
+	filling *verify.Ended      // of a log that began anew, in force when it was read whole
 	own     map[models.ID]bool // committed here, not known to be sealed
 	seen    map[models.ID]int  // in how many polls in a row
 	status  status
@@ -107,7 +107,7 @@ func newLog(d Deps) *Log {
 		own:      map[models.ID]bool{},
 		seen:     map[models.ID]int{},
 	}
-	l.set.Store(newEndedSet())
+	l.set.Store(verify.NewEnded(0))
 	return l
 }
 
@@ -176,14 +176,14 @@ func (s status) usable() error {
 }
 
 // Revoked implements verify.Revocations: a look-up in memory, without a lock.
-func (l *Log) Revoked(p *verify.Principal) bool { return l.set.Load().revoked(p) }
+func (l *Log) Revoked(p *verify.Principal) bool { return l.set.Load().Revoked(p) }
 
 // add applies one entry. While a log that began anew is read, it goes into the
 // set of that one too, so that no ending is in neither. The caller holds mu.
 func (l *Log) add(e Entry, seq int64) {
-	l.set.Load().add(e, seq)
+	e.applyTo(l.set.Load(), seq)
 	if l.filling != nil {
-		l.filling.add(e, seq)
+		e.applyTo(l.filling, seq)
 	}
 }
 
@@ -192,7 +192,7 @@ func (l *Log) committed(rows []models.RevocationOutbox) {
 	l.mu.Lock()
 	for _, row := range rows {
 		l.own[row.ID] = true
-		l.add(entryOf(row), unsealed)
+		l.add(entryOf(row), verify.Unsealed)
 	}
 	l.mu.Unlock()
 	l.askForSeal()

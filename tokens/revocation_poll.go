@@ -10,6 +10,7 @@ import (
 
 	"gatehouse/internal/database"
 	"gatehouse/models"
+	"gatehouse/verify"
 )
 
 // pollStep is one read of a poll.
@@ -119,7 +120,7 @@ func (l *Log) readOutbox(_ context.Context, c *gorm.DB, _ *view) error {
 		if err := e.check(); err != nil {
 			return err
 		}
-		l.add(e, unsealed)
+		l.add(e, verify.Unsealed)
 	}
 	l.seen = seen
 	for _, id := range before { // committed before the read and not in it: sealed

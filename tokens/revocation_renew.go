@@ -9,6 +9,7 @@ import (
 
 	"gatehouse/internal/database"
 	"gatehouse/models"
+	"gatehouse/verify"
 )
 
 // renewTimeout bounds the procedure; millions of sessions end in it.
@@ -142,8 +143,8 @@ func (l *Log) left(ctx context.Context, logID models.ID) (known bool, err error)
 // names for ever.
 func (l *Log) change(ctx context.Context, to models.ID) error {
 	l.log.Warn("the revocation log began anew; reading all of it", "log", to.String())
-	fresh := newEndedSet()
-	fresh.keys.take(&l.set.Load().keys)
+	fresh := verify.NewEnded(0)
+	fresh.TakeKeys(l.set.Load())
 	l.mu.Lock()
 	l.filling, l.status.behind = fresh, errOtherLog
 	l.published.history, l.published.size = nil, 0

@@ -2,8 +2,6 @@ package tokens
 
 import (
 	"encoding/binary"
-	"strconv"
-	"sync"
 	"testing"
 
 	"gatehouse/models"
@@ -20,12 +18,12 @@ func TestEachKindRefusesItsTokensAndNoOthers(t *testing.T) {
 		change(p)
 		return p
 	}
-	set := newEndedSet()
+	set := verify.NewEnded(0)
 	for _, e := range []Entry{
 		sidEntry(sid), {Kind: EntryToken, Target: jti.Bytes()}, subEntry(sub, 5),
 		{Kind: EntryClient, Target: []byte("app"), Epoch: 5}, {Kind: EntryKey, Target: []byte("k1")},
 	} {
-		set.add(e, 1)
+		e.applyTo(set, 1)
 	}
 	tests := []struct {
 		name string
@@ -46,12 +44,12 @@ func TestEachKindRefusesItsTokensAndNoOthers(t *testing.T) {
 		{"the key", p(func(p *verify.Principal) { p.KeyID = "k1" }), true},
 	}
 	for _, test := range tests {
-		if got := set.revoked(test.p); got != test.want {
+		if got := set.Revoked(test.p); got != test.want {
 			t.Errorf("%s: got %v", test.name, got)
 		}
 	}
-	set.add(subEntry(sub, 3), 2) // an older entry that is read later takes nothing back
-	if !set.revoked(p(func(p *verify.Principal) { p.Sub, p.Generation = sub, 4 })) {
+	subEntry(sub, 3).applyTo(set, 2) // an older entry that is read later takes nothing back
+	if !set.Revoked(p(func(p *verify.Principal) { p.Sub, p.Generation = sub, 4 })) {
 		t.Error("an epoch went down")
 	}
 }
@@ -64,87 +62,54 @@ func number(n int) (id models.ID) {
 
 func TestTheSetKeepsManyAndForgetsWhatIsTrimmed(t *testing.T) {
 	const n = 10_000
-	set := newEndedSet()
+	set := verify.NewEnded(0)
 	for i := range n {
-		set.add(sidEntry(number(i)), int64(i/10)+1)
+		sidEntry(number(i)).applyTo(set, int64(i/10)+1)
 	}
-	set.add(sidEntry(number(0)), n)        // ended again, in a later batch
-	set.add(sidEntry(number(1)), unsealed) // read from the outbox after its batch
-	set.add(sidEntry(number(n)), unsealed)
-	set.add(Entry{Kind: EntryKey, Target: []byte("k")}, 1)
-	set.drop(501)
+	sidEntry(number(0)).applyTo(set, n)               // ended again, in a later batch
+	sidEntry(number(1)).applyTo(set, verify.Unsealed) // read from the outbox after its batch
+	sidEntry(number(n)).applyTo(set, verify.Unsealed)
+	Entry{Kind: EntryKey, Target: []byte("k")}.applyTo(set, 1)
+	set.Drop(501)
 	for i := range n + 1 {
 		want := i == 0 || i >= n/2
-		if got := set.revoked(&verify.Principal{SID: number(i)}); got != want {
+		if got := set.Revoked(&verify.Principal{SID: number(i)}); got != want {
 			t.Fatalf("%d: got %v, want %v", i, got, want)
 		}
 	}
-	if !set.revoked(&verify.Principal{KeyID: "k"}) {
+	if !set.Revoked(&verify.Principal{KeyID: "k"}) {
 		t.Error("a key was forgotten")
 	}
-	if slots := len(set.sessions.table.Load().slots); slots > 4*n {
-		t.Errorf("%d slots for %d entries", slots, n/2)
+	if size := set.Size(); size != n/2+3 { // with number 0, the unsealed one and the key
+		t.Errorf("%d entries, want %d", size, n/2+3)
 	}
-	set.drop(n + 1)
-	if set.sessions.used != 1 { // the unsealed one
-		t.Errorf("%d entries left, want 1", set.sessions.used)
+	set.Drop(n + 1)
+	if size := set.Size(); size != 2 { // the unsealed one and the key
+		t.Errorf("%d entries left, want 2", size)
 	}
-}
-
-func TestLookUpsBesideWritesFindWhatWasThereBefore(t *testing.T) {
-	set := newEndedSet()
-	old, _ := session()
-	set.add(old, 7)
-	var group sync.WaitGroup
-	stop := make(chan struct{})
-	for range 4 {
-		group.Go(func() {
-			p := &verify.Principal{SID: [16]byte(old.Target), ClientID: "app"}
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				if !set.revoked(p) {
-					t.Error("an ending was lost for a moment")
-					return
-				}
-			}
-		})
-	}
-	for i := range 20_000 {
-		set.add(sidEntry(number(i)), 3)
-		if i%5_000 == 0 {
-			set.add(Entry{Kind: EntryClient, Target: []byte("app" + strconv.Itoa(i)), Epoch: 1}, 3)
-			set.drop(5)
-		}
-	}
-	close(stop)
-	group.Wait()
 }
 
 func TestALookUpAllocatesNothing(t *testing.T) {
-	set := newEndedSet()
+	set := verify.NewEnded(0)
 	for i := range 100 {
-		set.add(sidEntry(number(i)), 1)
-		set.add(subEntry(number(i), 1), 1)
+		sidEntry(number(i)).applyTo(set, 1)
+		subEntry(number(i), 1).applyTo(set, 1)
 	}
-	set.add(Entry{Kind: EntryClient, Target: []byte("app"), Epoch: 1}, 1)
+	Entry{Kind: EntryClient, Target: []byte("app"), Epoch: 1}.applyTo(set, 1)
 	p := &verify.Principal{SID: number(1000), Sub: number(1000), JTI: number(1000), ClientID: "app", KeyID: "k"}
-	if n := testing.AllocsPerRun(100, func() { set.revoked(p) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { set.Revoked(p) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
 
 func BenchmarkRevokedAmongAMillion(b *testing.B) {
-	set := newEndedSet()
+	set := verify.NewEnded(0)
 	for i := range 1_000_000 {
-		set.add(sidEntry(number(i)), 1)
+		sidEntry(number(i)).applyTo(set, 1)
 	}
 	p := &verify.Principal{SID: models.NewID(), Sub: models.NewID(), JTI: models.NewID(), ClientID: "gatehouse", KeyID: "k"}
 	b.ReportAllocs()
 	for b.Loop() {
-		set.revoked(p)
+		set.Revoked(p)
 	}
 }

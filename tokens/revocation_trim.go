@@ -60,7 +60,7 @@ func (l *Log) followFloor(ctx context.Context) error {
 	}
 	l.floor = oldest[0]
 	l.mu.Lock()
-	l.set.Load().drop(l.floor)
+	l.set.Load().Drop(uint64(l.floor))
 	l.mu.Unlock()
 	l.publish()
 	return nil

@@ -1,22 +1,38 @@
 package verify
 
-import (
-	"hash/maphash"
-	"math/bits"
-	"sync/atomic"
-)
+import "hash/maphash"
 
-// endedSet answers "is this token ended?" for every request. Look-ups take no
-// lock and allocate nothing, however much is being added beside them; writers
-// are serialised by the follower.
-type endedSet struct {
+// Ended is everything that has ended, and answers "is this token ended?" for
+// every request. Look-ups take no lock and allocate nothing, however much is
+// being added beside them; whoever adds or drops does so one at a time.
+//
+// A Verifier fills one from the feed. The token service itself fills one from
+// its own log, which is why it is exported.
+type Ended struct {
 	sessions, tokens, subjects idSet
 	clients, keys              nameSet
 }
 
-// newEndedSet makes room for about count ids, which are nearly all sessions.
-func newEndedSet(count int) *endedSet {
-	s := &endedSet{}
+// Unsealed stands for the batch of an ending that is in none yet.
+const Unsealed = -1
+
+// mark is what keeps an entry alive: the batch that it was sealed in last. 0 is
+// an empty slot and 1 an entry that is not sealed, so that sealing raises it.
+type mark uint64
+
+const (
+	free        mark = 0
+	notSealed   mark = 1
+	firstSealed mark = 2
+)
+
+func (m mark) lives(floor uint64) bool {
+	return m == notSealed || m >= firstSealed && uint64(m-firstSealed) >= floor
+}
+
+// NewEnded makes room for about count ids, which are nearly all sessions.
+func NewEnded(count int) *Ended {
+	s := &Ended{}
 	seed := maphash.MakeSeed()
 	for _, ids := range []*idSet{&s.sessions, &s.tokens, &s.subjects} {
 		ids.seed = seed
@@ -25,27 +41,55 @@ func newEndedSet(count int) *endedSet {
 	return s
 }
 
+// Add adds one ending of a batch, or of none yet (Unsealed). Kind is the code
+// that it has in a batch body. Adding it again only changes what keeps it.
+func (s *Ended) Add(kind byte, target []byte, epoch, batch int64) {
+	e := entry{kind: kind, epoch: epoch}
+	if kind == kindClient || kind == kindKey {
+		e.name = string(target)
+	} else {
+		copy(e.id[:], target)
+	}
+	m := notSealed
+	if batch != Unsealed {
+		m = firstSealed + mark(batch)
+	}
+	s.apply([]entry{e}, m)
+}
+
 // add applies the entries of one batch, or a part of a snapshot. Applying them
 // again changes nothing but the batch that keeps them alive.
-func (s *endedSet) add(entries []entry, seq uint64) {
+func (s *Ended) add(entries []entry, seq uint64) { s.apply(entries, firstSealed+mark(seq)) }
+
+func (s *Ended) apply(entries []entry, m mark) {
 	for i := range entries {
 		switch e := &entries[i]; e.kind {
 		case kindSession:
-			s.sessions.add(&e.id, 1, seq)
+			s.sessions.put(&e.id, 1, m)
 		case kindToken:
-			s.tokens.add(&e.id, 1, seq)
+			s.tokens.put(&e.id, 1, m)
 		case kindSubject:
-			s.subjects.add(&e.id, e.epoch, seq)
+			s.subjects.put(&e.id, e.epoch, m)
 		}
 	}
-	s.clients.add(entries, kindClient, seq)
-	s.keys.add(entries, kindKey, seq)
+	s.clients.add(entries, kindClient, m)
+	s.keys.add(entries, kindKey, m)
 }
 
-// drop forgets what was sealed in batches below floor: every token that it
+// Each calls f with everything in the set. It reads beside a writer as every
+// look-up does: what is added meanwhile may be missing, and nothing else is.
+func (s *Ended) Each(f func(kind byte, target []byte, epoch int64)) {
+	s.sessions.each(kindSession, f)
+	s.tokens.each(kindToken, f)
+	s.subjects.each(kindSubject, f)
+	s.clients.each(kindClient, f)
+	s.keys.each(kindKey, f)
+}
+
+// Drop forgets what was sealed in batches below floor: every token that it
 // refuses has expired. Keys are never forgotten, because whoever stole one
 // writes any exp.
-func (s *endedSet) drop(floor uint64) {
+func (s *Ended) Drop(floor uint64) {
 	s.sessions.drop(floor)
 	s.tokens.drop(floor)
 	s.subjects.drop(floor)
@@ -53,7 +97,7 @@ func (s *endedSet) drop(floor uint64) {
 }
 
 // absorb adds everything that other holds.
-func (s *endedSet) absorb(other *endedSet) {
+func (s *Ended) absorb(other *Ended) {
 	s.sessions.absorb(&other.sessions)
 	s.tokens.absorb(&other.tokens)
 	s.subjects.absorb(&other.subjects)
@@ -61,15 +105,25 @@ func (s *endedSet) absorb(other *endedSet) {
 	s.keys.absorb(&other.keys)
 }
 
-// size is how many entries it holds.
-func (s *endedSet) size() int64 {
+// TakeKeys adds the keys of a set that was filled from another log, so that the
+// numbers of this one never drop them.
+func (s *Ended) TakeKeys(other *Ended) {
+	var keys []entry
+	for name := range other.keys.all() {
+		keys = append(keys, entry{kind: kindKey, name: name})
+	}
+	s.apply(keys, notSealed)
+}
+
+// Size is how many entries it holds.
+func (s *Ended) Size() int64 {
 	return s.sessions.size.Load() + s.tokens.size.Load() + s.subjects.size.Load() +
 		int64(len(s.clients.all())) + int64(len(s.keys.all()))
 }
 
-// revoked judges a verified token. A token without an epoch is older than any
+// Revoked judges a verified token. A token without an epoch is older than any
 // epoch that was raised.
-func (s *endedSet) revoked(p *Principal) bool {
+func (s *Ended) Revoked(p *Principal) bool {
 	if s.sessions.epochOf(&p.SID) > 0 || s.tokens.epochOf(&p.JTI) > 0 {
 		return true
 	}
@@ -80,192 +134,4 @@ func (s *endedSet) revoked(p *Principal) bool {
 		return true
 	}
 	return s.keys.epochOf(p.KeyID) > 0
-}
-
-// idSet holds ids of 16 bytes in hash tables with open addressing: 32 bytes a
-// slot and no pointer in it, so that a million entries are 48 to 64 MB and
-// nothing to the garbage collector. The tables are many small ones, so that
-// growing copies little at a time and needs little room beside the old.
-type idSet struct {
-	seed   maphash.Seed
-	size   atomic.Int64
-	shards [idShards]idShard
-}
-
-const (
-	idShards   = 64
-	firstSlots = 8
-)
-
-// idShard is one table. Its owner adds to it in place, and publishes another
-// one when it grows or forgets.
-type idShard struct {
-	table atomic.Pointer[idTable] // nil while empty
-	used  int                     // the writer's
-}
-
-// idTable has a few bits for each slot beside the slots: nearly every id that
-// is asked for is not in the table, and one clear bit says so from a piece of
-// memory that is small enough to stay near the processor.
-type idTable struct {
-	slots []idSlot
-	bits  []atomic.Uint64
-}
-
-const bitsPerSlot = 8
-
-func newIDTable(slots int) *idTable {
-	return &idTable{slots: make([]idSlot, slots), bits: make([]atomic.Uint64, slots*bitsPerSlot/64+1)}
-}
-
-// bit is where the bit of a hash is. The multiplication makes it independent
-// of the place in the slots.
-func (t *idTable) bit(hash uint64) (word *atomic.Uint64, mask uint64) {
-	at, _ := bits.Mul64(hash*0x9e3779b97f4a7c15, uint64(len(t.bits))*64)
-	return &t.bits[at/64], 1 << (at % 64)
-}
-
-// idSlot is written once, key before seq, and only its epoch and seq rise
-// afterwards: a reader that sees seq also sees the key. The seq is that of the
-// batch plus one, so that 0 is an empty slot.
-type idSlot struct {
-	seq   atomic.Uint64
-	epoch atomic.Int64
-	key   [16]byte
-}
-
-func (s *idSet) hash(key *[16]byte) uint64 { return maphash.Bytes(s.seed, key[:]) }
-
-// epochOf is the epoch stored for key, 0 when there is none.
-func (s *idSet) epochOf(key *[16]byte) int64 {
-	if s.size.Load() == 0 {
-		return 0
-	}
-	hash := s.hash(key)
-	t := s.shards[hash%idShards].table.Load()
-	if t == nil {
-		return 0
-	}
-	if word, mask := t.bit(hash); word.Load()&mask == 0 {
-		return 0
-	}
-	if slot := t.find(hash, key); slot.seq.Load() != 0 {
-		return slot.epoch.Load()
-	}
-	return 0
-}
-
-// find returns the slot of key, or the empty one where it belongs. There
-// always is an empty one. The upper bits of the hash choose the place, because
-// the lower ones chose the shard.
-func (t *idTable) find(hash uint64, key *[16]byte) *idSlot {
-	at, _ := bits.Mul64(hash, uint64(len(t.slots)))
-	for {
-		slot := &t.slots[at]
-		if slot.seq.Load() == 0 || slot.key == *key {
-			return slot
-		}
-		if at++; at == uint64(len(t.slots)) {
-			at = 0
-		}
-	}
-}
-
-// put returns whether it used a new slot. An epoch only ever rises, and so
-// does the batch: the last one that names an entry keeps it alive.
-func (t *idTable) put(hash uint64, key *[16]byte, epoch int64, seq uint64) bool {
-	slot := t.find(hash, key)
-	if slot.seq.Load() == 0 {
-		slot.key = *key
-		slot.epoch.Store(epoch)
-		slot.seq.Store(seq)
-		word, mask := t.bit(hash)
-		word.Or(mask)
-		return true
-	}
-	if epoch > slot.epoch.Load() {
-		slot.epoch.Store(epoch)
-	}
-	if seq > slot.seq.Load() {
-		slot.seq.Store(seq)
-	}
-	return false
-}
-
-func (s *idSet) add(key *[16]byte, epoch int64, seq uint64) { s.put(key, epoch, seq+1) }
-
-func (s *idSet) put(key *[16]byte, epoch int64, mark uint64) {
-	hash := s.hash(key)
-	shard := &s.shards[hash%idShards]
-	t := shard.table.Load()
-	if t == nil || shard.used >= len(t.slots)/3*2 {
-		s.rebuild(shard, 0)
-		t = shard.table.Load()
-	}
-	if t.put(hash, key, epoch, mark) {
-		shard.used++
-		s.size.Add(1)
-	}
-}
-
-// reserve makes room before anything is added, so that reading a snapshot does
-// not grow every table several times.
-func (s *idSet) reserve(count int) {
-	if count < idShards*firstSlots {
-		return
-	}
-	each := count/idShards*9/5 + firstSlots
-	for i := range s.shards {
-		s.shards[i].table.Store(newIDTable(each))
-	}
-}
-
-func (s *idSet) drop(floor uint64) {
-	for i := range s.shards {
-		if s.shards[i].table.Load() != nil {
-			s.rebuild(&s.shards[i], floor)
-		}
-	}
-}
-
-// rebuild publishes a table with the living entries and room for as many more.
-func (s *idSet) rebuild(shard *idShard, floor uint64) {
-	var old []idSlot
-	if t := shard.table.Load(); t != nil {
-		old = t.slots
-	}
-	living := 0
-	for i := range old {
-		if old[i].lives(floor) {
-			living++
-		}
-	}
-	t := newIDTable(max(firstSlots, living*2))
-	for i := range old {
-		if slot := &old[i]; slot.lives(floor) {
-			t.put(s.hash(&slot.key), &slot.key, slot.epoch.Load(), slot.seq.Load())
-		}
-	}
-	s.size.Add(int64(living - shard.used))
-	shard.used = living
-	shard.table.Store(t)
-}
-
-func (s *idSlot) lives(floor uint64) bool {
-	seq := s.seq.Load()
-	return seq != 0 && seq-1 >= floor
-}
-
-func (s *idSet) absorb(other *idSet) {
-	for i := range other.shards {
-		t := other.shards[i].table.Load()
-		if t == nil {
-			continue
-		}
-		for j := range t.slots {
-			if slot := &t.slots[j]; slot.lives(0) {
-				s.put(&slot.key, slot.epoch.Load(), slot.seq.Load())
-			}
-		}
-	}
 }

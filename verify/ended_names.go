@@ -13,7 +13,7 @@ type nameSet struct {
 
 type named struct {
 	epoch int64
-	seq   uint64
+	mark  mark
 }
 
 func (s *nameSet) all() map[string]named {
@@ -27,7 +27,7 @@ func (s *nameSet) all() map[string]named {
 func (s *nameSet) epochOf(name string) int64 { return s.all()[name].epoch }
 
 // add copies the map once for all entries of one kind.
-func (s *nameSet) add(entries []entry, kind byte, seq uint64) {
+func (s *nameSet) add(entries []entry, kind byte, m mark) {
 	var next map[string]named
 	for i := range entries {
 		e := &entries[i]
@@ -37,7 +37,7 @@ func (s *nameSet) add(entries []entry, kind byte, seq uint64) {
 		if next == nil {
 			next = s.copy()
 		}
-		raise(next, e.name, named{max(e.epoch, 1), seq})
+		raise(next, e.name, named{max(e.epoch, 1), m})
 	}
 	if next != nil {
 		s.names.Store(&next)
@@ -46,13 +46,19 @@ func (s *nameSet) add(entries []entry, kind byte, seq uint64) {
 
 func raise(m map[string]named, name string, n named) {
 	old := m[name]
-	m[name] = named{max(old.epoch, n.epoch), max(old.seq, n.seq)}
+	m[name] = named{max(old.epoch, n.epoch), max(old.mark, n.mark)}
 }
 
 func (s *nameSet) drop(floor uint64) {
 	next := s.copy()
-	maps.DeleteFunc(next, func(_ string, n named) bool { return n.seq < floor })
+	maps.DeleteFunc(next, func(_ string, n named) bool { return !n.mark.lives(floor) })
 	s.names.Store(&next)
+}
+
+func (s *nameSet) each(kind byte, f func(kind byte, target []byte, epoch int64)) {
+	for name, n := range s.all() {
+		f(kind, []byte(name), n.epoch)
+	}
 }
 
 func (s *nameSet) absorb(other *nameSet) {

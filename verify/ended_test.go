@@ -27,7 +27,7 @@ func TestTheSetAgreesWithAMap(t *testing.T) {
 		seq   uint64
 	}
 	for _, reserve := range []int{0, 5000} {
-		set, want := newEndedSet(reserve), map[int]kept{}
+		set, want := NewEnded(reserve), map[int]kept{}
 		for seq := uint64(0); seq < 300; seq++ {
 			var list []entry
 			for range rnd.IntN(60) {
@@ -40,7 +40,7 @@ func TestTheSetAgreesWithAMap(t *testing.T) {
 			set.add(list, seq)
 			if seq%50 == 49 {
 				floor := seq - 30
-				set.drop(floor)
+				set.Drop(floor)
 				for n, k := range want {
 					if k.seq < floor {
 						delete(want, n)
@@ -48,11 +48,11 @@ func TestTheSetAgreesWithAMap(t *testing.T) {
 				}
 			}
 		}
-		copied := newEndedSet(0)
+		copied := NewEnded(0)
 		copied.absorb(set)
-		for _, s := range []*endedSet{set, copied} {
-			if s.size() != int64(len(want)) {
-				t.Fatalf("%d entries, want %d", s.size(), len(want))
+		for _, s := range []*Ended{set, copied} {
+			if s.Size() != int64(len(want)) {
+				t.Fatalf("%d entries, want %d", s.Size(), len(want))
 			}
 			for n := range 8000 {
 				id := numbered(kindSubject, n).id
@@ -67,7 +67,7 @@ func TestTheSetAgreesWithAMap(t *testing.T) {
 // TestLookingUpBesideAWriterMissesNothing grows and shrinks the set under
 // readers: what was added before a look-up began is found by it.
 func TestLookingUpBesideAWriterMissesNothing(t *testing.T) {
-	set, added := newEndedSet(0), atomic.Int64{}
+	set, added := NewEnded(0), atomic.Int64{}
 	var readers sync.WaitGroup
 	for range 4 {
 		readers.Go(func() {
@@ -78,12 +78,12 @@ func TestLookingUpBesideAWriterMissesNothing(t *testing.T) {
 				}
 				if n > 0 {
 					p := &Principal{SID: numbered(kindSession, rand.IntN(int(n))).id}
-					if !set.revoked(p) {
+					if !set.Revoked(p) {
 						t.Error("an ended session is not found")
 						return
 					}
 				}
-				if set.revoked(&Principal{SID: [16]byte{5, 5}}) {
+				if set.Revoked(&Principal{SID: [16]byte{5, 5}}) {
 					t.Error("a living session is found")
 					return
 				}
@@ -95,7 +95,7 @@ func TestLookingUpBesideAWriterMissesNothing(t *testing.T) {
 		set.add([]entry{numbered(kindSession, n)}, 10)
 		if n%2000 == 0 {
 			set.add([]entry{numbered(kindToken, n)}, 1)
-			set.drop(5)
+			set.Drop(5)
 		}
 		added.Store(int64(n + 1))
 	}
@@ -104,8 +104,8 @@ func TestLookingUpBesideAWriterMissesNothing(t *testing.T) {
 }
 
 // million is a set with as many ended sessions.
-func million() *endedSet {
-	set, list := newEndedSet(1_000_000), make([]entry, 0, 500)
+func million() *Ended {
+	set, list := NewEnded(1_000_000), make([]entry, 0, 500)
 	for n := range 1_000_000 {
 		if list = append(list, numbered(kindSession, n)); len(list) == cap(list) {
 			set.add(list, uint64(n))
@@ -127,18 +127,18 @@ func TestAMillionEntriesTakeLessThanAHundredMegabytes(t *testing.T) {
 	before := heap()
 	set := million()
 	took := heap() - before
-	t.Logf("%d entries from a snapshot take %d bytes each", set.size(), took/uint64(set.size()))
+	t.Logf("%d entries from a snapshot take %d bytes each", set.Size(), took/uint64(set.Size()))
 	if took > 100<<20 {
 		t.Fatalf("they take %d MB", took>>20)
 	}
-	grown := newEndedSet(0)
+	grown := NewEnded(0)
 	grown.absorb(set)
 	runtime.KeepAlive(set)
 	set = nil
 	if took = heap() - before; took > 100<<20 {
 		t.Fatalf("grown one by one they take %d MB", took>>20)
 	}
-	t.Logf("grown one by one %d bytes each", took/uint64(grown.size()))
+	t.Logf("grown one by one %d bytes each", took/uint64(grown.Size()))
 	f := testkit.Finding{Proof: "G", Case: "1,000,000 ended sessions", Tried: "from a snapshot, and grown one by one",
 		Found: fmt.Sprintf("%.1f MB grown one by one", float64(took)/1e6)}
 	if testkit.Proving() { // a measurement has no place in the short form
@@ -150,10 +150,10 @@ func TestAMillionEntriesTakeLessThanAHundredMegabytes(t *testing.T) {
 
 // costOfAMillion are the medians of what a check takes beside an empty and a
 // full set, in nanoseconds, the two measured in turns.
-func costOfAMillion(full *endedSet) (none, all int64) {
+func costOfAMillion(full *Ended) (none, all int64) {
 	var without, with []int64
 	for range 7 {
-		without = append(without, testing.Benchmark(func(b *testing.B) { checkBeside(b, newEndedSet(0)) }).NsPerOp())
+		without = append(without, testing.Benchmark(func(b *testing.B) { checkBeside(b, NewEnded(0)) }).NsPerOp())
 		with = append(with, testing.Benchmark(func(b *testing.B) { checkBeside(b, full) }).NsPerOp())
 	}
 	slices.Sort(without)
@@ -166,13 +166,13 @@ func costOfAMillion(full *endedSet) (none, all int64) {
 func BenchmarkCheckBesideEndings(b *testing.B) {
 	for _, c := range []struct {
 		name string
-		set  *endedSet
-	}{{"follows nothing", nil}, {"none", newEndedSet(0)}, {"1000000", million()}} {
+		set  *Ended
+	}{{"follows nothing", nil}, {"none", NewEnded(0)}, {"1000000", million()}} {
 		b.Run(c.name, func(b *testing.B) { checkBeside(b, c.set) })
 	}
 }
 
-func checkBeside(b *testing.B, set *endedSet) {
+func checkBeside(b *testing.B, set *Ended) {
 	v, tokens := sessionTokens(b, set)
 	b.ReportAllocs()
 	n := 0
@@ -186,7 +186,7 @@ func checkBeside(b *testing.B, set *endedSet) {
 
 // sessionTokens puts 4,096 verified tokens of as many sessions into the memory of
 // a Verifier whose view is fresh.
-func sessionTokens(b *testing.B, set *endedSet) (*Verifier, []string) {
+func sessionTokens(b *testing.B, set *Ended) (*Verifier, []string) {
 	v, err := New(Options{Issuer: issuer, Keys: NewKeySet(), CacheSize: 16384})
 	if err != nil {
 		b.Fatal(err)

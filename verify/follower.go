@@ -49,8 +49,8 @@ type follower struct {
 	accepted, refused atomic.Uint64
 
 	mu         sync.Mutex // everything below
-	ended      *endedSet  // in force
-	held       *endedSet  // see view
+	ended      *Ended     // in force
+	held       *Ended     // see view
 	replaced   instant    // when ended was put in force
 	at         place
 	trail      trail

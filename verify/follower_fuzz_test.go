@@ -21,7 +21,7 @@ func FuzzSnapshot(f *testing.F) {
 	reader := fuzzFollower(f, source)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if _, set, err := reader.readSnapshot(t.Context(), bytes.NewReader(b)); err == nil && !bytes.Equal(b, good) {
-			t.Fatalf("%d entries that nobody signed: %q", set.size(), b)
+			t.Fatalf("%d entries that nobody signed: %q", set.Size(), b)
 		}
 		// The same bytes as a body: what is read is what is written.
 		one := &batch{body: b}

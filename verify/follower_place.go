@@ -57,7 +57,7 @@ func (f *follower) apply(cursor string, b *batch) error {
 		return nil
 	case b.seq != f.at.seq+1 || b.prev != f.at.hash:
 		return errGap
-	case f.ended.size()+int64(len(entries)) > f.maxEntries():
+	case f.ended.Size()+int64(len(entries)) > f.maxEntries():
 		return errFull
 	}
 	f.ended.add(entries, b.seq)
@@ -70,7 +70,7 @@ func (f *follower) apply(cursor string, b *batch) error {
 // replace puts a snapshot in force. What was held before stays in force beside
 // it until a question asked after now is answered: a snapshot may come from
 // somebody's cache, and must not revive what this process refused already.
-func (f *follower) replace(h *head, set *endedSet) error {
+func (f *follower) replace(h *head, set *Ended) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	same := f.loaded && h.log == f.peak.log
@@ -109,7 +109,7 @@ func (f *follower) hold() {
 	switch {
 	case f.held == nil:
 		f.held = f.ended
-	case f.held.size()+f.ended.size() <= 2*f.maxEntries():
+	case f.held.Size()+f.ended.Size() <= 2*f.maxEntries():
 		f.held.absorb(f.ended)
 	default:
 		f.held, f.known = nil, false
@@ -183,7 +183,7 @@ func (f *follower) forget(floor uint64) {
 	}
 	if now := f.now(); f.dropped == nil || now.since(*f.dropped) >= dropEvery {
 		f.floor, f.dropped = floor, &now
-		f.ended.drop(floor)
+		f.ended.Drop(floor)
 	}
 }
 

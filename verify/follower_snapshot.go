@@ -35,7 +35,7 @@ func (f *follower) load(ctx context.Context) error {
 
 // readSnapshot reads entry by entry into a set that nobody sees yet, because
 // the sum over them is known to be right only at their end.
-func (f *follower) readSnapshot(ctx context.Context, body io.Reader) (head, *endedSet, error) {
+func (f *follower) readSnapshot(ctx context.Context, body io.Reader) (head, *Ended, error) {
 	r := bufio.NewReaderSize(body, maxToken+1)
 	line, err := r.ReadSlice('\n')
 	if err != nil {
@@ -50,7 +50,7 @@ func (f *follower) readSnapshot(ctx context.Context, body io.Reader) (head, *end
 	}
 	limited := &io.LimitedReader{R: r, N: f.maxBytes + 1}
 	sum := sha256.New()
-	set := newEndedSet(int(h.count))
+	set := NewEnded(int(h.count))
 	count, err := set.fill(io.TeeReader(limited, sum), h.seq)
 	switch {
 	case limited.N <= 0:
@@ -72,7 +72,7 @@ func short(err error) error {
 }
 
 // fill adds the entries of a snapshot, some thousands at a time.
-func (s *endedSet) fill(r io.Reader, seq uint64) (count int64, err error) {
+func (s *Ended) fill(r io.Reader, seq uint64) (count int64, err error) {
 	part := make([]entry, 0, 4096)
 	err = readEntries(bufio.NewReaderSize(r, 32<<10), func(e entry) error {
 		if part = append(part, e); len(part) == cap(part) {

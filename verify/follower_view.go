@@ -56,10 +56,10 @@ func (o Options) instants() func() instant {
 // view is what a check looks in. It never changes, but for entries that are
 // added to its sets.
 type view struct {
-	ended *endedSet
+	ended *Ended
 	// held is the set of before a reload, until an answer to a question asked
 	// after the reload has shown that nothing got lost by it.
-	held *endedSet
+	held *Ended
 	// asOf is when everything that had ended is known to be in ended. It is
 	// zero and known is false until the first answer to a question of ours.
 	asOf  instant
@@ -67,7 +67,7 @@ type view struct {
 }
 
 func (w *view) revoked(p *Principal) bool {
-	return w.ended.revoked(p) || w.held != nil && w.held.revoked(p)
+	return w.ended.Revoked(p) || w.held != nil && w.held.Revoked(p)
 }
 
 // age is how long ago everything is known to have been in the view.
@@ -79,7 +79,7 @@ func (w *view) age(now instant) time.Duration {
 }
 
 // nothing is the view of a follower that has none: it refuses.
-var nothing = &view{ended: newEndedSet(0)}
+var nothing = &view{ended: NewEnded(0)}
 
 // judgeAge comes last in every check, after the look-up and with the view that
 // was looked in: whoever is paused between the two finds the view old. The
@@ -146,7 +146,7 @@ func (v *Verifier) Stats() Stats {
 		return Stats{}
 	}
 	seen := f.seen.Load()
-	s := Stats{Following: true, Known: seen.known, Entries: seen.ended.size(),
+	s := Stats{Following: true, Known: seen.known, Entries: seen.ended.Size(),
 		AcceptedStale: f.accepted.Load(), RefusedStale: f.refused.Load()}
 	if seen.known {
 		s.ViewAge = max(0, seen.age(v.now()))
