@@ -1,11 +1,13 @@
 package mail
 
 import (
+	"bytes"
+	"crypto"
 	"crypto/rsa"
 	"errors"
 	"regexp"
-	"time"
 
+	"github.com/emersion/go-msgauth/dkim"
 	gomail "github.com/wneessen/go-mail"
 )
 
@@ -32,7 +34,7 @@ var signedTwice = []string{"From", "To", "Cc", "Reply-To", "Subject", "Date", "M
 // newSigner signs for the domain of MAIL_FROM, so that DMARC finds the two
 // aligned (RFC 7489, section 3.1.1): rsa-sha256 (RFC 6376) or ed25519-sha256
 // (RFC 8463), by the kind of key.
-func newSigner(domain, name, keyPEM string, clock func() time.Time) (*gomail.DKIMSigner, error) {
+func newSigner(domain, name, keyPEM string) (*dkim.SignOptions, error) {
 	if !selector.MatchString(name) || len(name) > 200 {
 		return nil, errDKIMSelector
 	}
@@ -43,9 +45,21 @@ func newSigner(domain, name, keyPEM string, clock func() time.Time) (*gomail.DKI
 	if k, ok := key.(*rsa.PrivateKey); ok && k.N.BitLen() < smallestRSA {
 		return nil, errDKIMKey
 	}
-	s := gomail.NewDKIMSigner(domain, name, key)
-	s.NowFunc = clock
-	s.SignHeaders(signed...)
-	s.OversignHeaders(signedTwice...)
-	return s, s.ValidateConfig()
+	return &dkim.SignOptions{
+		Domain: domain, Selector: name, Signer: key, Hash: crypto.SHA256,
+		HeaderCanonicalization: dkim.CanonicalizationRelaxed, BodyCanonicalization: dkim.CanonicalizationRelaxed,
+		HeaderKeys: append(append([]string{}, signed...), signedTwice...),
+	}, nil
+}
+
+// signed puts a signature before a mail. The signer of the mail library is not
+// used: it breaks the list of headers in the middle of a name, and then no
+// receiver believes it.
+func (t *transport) signed(mail []byte) ([]byte, error) {
+	if t.sign == nil {
+		return mail, nil
+	}
+	var out bytes.Buffer
+	err := dkim.Sign(&out, bytes.NewReader(mail), t.sign)
+	return out.Bytes(), err
 }

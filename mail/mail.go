@@ -60,7 +60,7 @@ func New(d Deps) (*Mailer, error) {
 		return nil, err
 	}
 	if d.DKIMKey != "" {
-		m.transport.sign, err = newSigner(m.transport.domain(), d.DKIMSelector, d.DKIMKey, d.Clock)
+		m.transport.sign, err = newSigner(m.transport.domain(), d.DKIMSelector, d.DKIMKey)
 	}
 	return m, err
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emersion/go-msgauth/dkim"
 	gomail "github.com/wneessen/go-mail"
 	"github.com/wneessen/go-mail/smtp"
 
@@ -25,7 +26,7 @@ type transport struct {
 	// tls is the base of the TLS settings; tests put their own roots in.
 	tls *tls.Config
 	// sign adds a DKIM signature; nil without a key.
-	sign *gomail.DKIMSigner
+	sign *dkim.SignOptions
 }
 
 const (
@@ -164,10 +165,9 @@ func (t *transport) message(row *models.OutboxMail, c content) ([]byte, error) {
 	msg.SetGenHeader("Content-Language", oneLine(row.Locale))
 	msg.SetBodyString(gomail.TypeTextPlain, c.Text)
 	msg.AddAlternativeString(gomail.TypeTextHTML, c.HTML)
-	if t.sign != nil {
-		msg.SetDKIM(t.sign)
-	}
 	var out bytes.Buffer
-	_, err = msg.WriteTo(&out)
-	return out.Bytes(), err
+	if _, err := msg.WriteTo(&out); err != nil {
+		return nil, err
+	}
+	return t.signed(out.Bytes())
 }

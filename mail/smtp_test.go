@@ -33,6 +33,7 @@ type postOffice struct {
 	address string
 	roots   *x509.CertPool
 	refuse  func(to string) error // what RCPT answers; nil accepts
+	until   time.Time             // the end of its certificate
 
 	mu    sync.Mutex
 	mails []received
@@ -77,6 +78,7 @@ func (p *postOffice) certificate(t *testing.T) *tls.Config {
 		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
 	}
+	p.until = cert.NotAfter
 	der, err := x509.CreateCertificate(rand.Reader, cert, cert, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)

@@ -124,6 +124,30 @@ func (d *DB) inspect(ctx context.Context, cfg *mysql.Config) error {
 	return nil
 }
 
+// UnsafeFlush names a setting by which a crash can lose committed work, "" when
+// there is none. On SQLite it is the journal that counts: the flush of every
+// commit is set by us on each connection that writes.
+func (d *DB) UnsafeFlush(ctx context.Context) (string, error) {
+	if d.dialect == SQLite {
+		var mode string
+		if err := d.main.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil {
+			return "", err
+		}
+		if !strings.EqualFold(mode, "wal") {
+			return "journal_mode is " + mode, nil
+		}
+		return "", nil
+	}
+	vars, err := d.variables(ctx)
+	if err != nil {
+		return "", err
+	}
+	if v := vars["innodb_flush_log_at_trx_commit"]; v != "" && v != "1" {
+		return "innodb_flush_log_at_trx_commit is " + v, nil
+	}
+	return "", nil
+}
+
 // variables reads the settings of the server that matter to us.
 func (d *DB) variables(ctx context.Context) (map[string]string, error) {
 	rows, err := d.main.QueryContext(ctx,
