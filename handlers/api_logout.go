@@ -13,9 +13,13 @@ func (a *app) apiLogout(c *gin.Context) error {
 	if err := middleware.DecodeOptionalJSON(c.Request, &struct{}{}); err != nil {
 		return err
 	}
-	me := whoIs(c)
-	if _, err := a.Tokens.Sessions.EndCurrent(c.Request.Context(), me.user, me.session, a.web.Client(c)); err != nil {
+	ctx, receipt, err := a.receipt(c)
+	if err != nil {
 		return err
 	}
-	return noContent(c)
+	me := whoIs(c)
+	if _, err := a.Tokens.Sessions.EndCurrent(ctx, me.user, me.session, a.web.Client(c)); err != nil {
+		return err
+	}
+	return a.ended(c, receipt)
 }

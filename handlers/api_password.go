@@ -22,7 +22,11 @@ func (a *app) apiPassword(c *gin.Context) error {
 	if err := required("current_password", in.CurrentPassword, "new_password", in.NewPassword); err != nil {
 		return err
 	}
-	me, by, ctx := whoIs(c), a.web.Client(c), c.Request.Context()
+	ctx, receipt, err := a.receipt(c)
+	if err != nil {
+		return err
+	}
+	me, by := whoIs(c), a.web.Client(c)
 	proof, err := a.SignIn.Reauth(ctx, me.user, me.session, in.CurrentPassword, by)
 	if err != nil {
 		return err
@@ -30,5 +34,5 @@ func (a *app) apiPassword(c *gin.Context) error {
 	if err := a.Accounts.ChangePassword(ctx, proof, in.NewPassword, me.session, by); err != nil {
 		return err
 	}
-	return noContent(c)
+	return a.ended(c, receipt)
 }

@@ -42,11 +42,15 @@ func (a *app) apiSessions(c *gin.Context) error {
 // apiEndOthers answers DELETE /api/v1/me/sessions: every session but the one
 // that asks.
 func (a *app) apiEndOthers(c *gin.Context) error {
-	me := whoIs(c)
-	if _, err := a.Tokens.Sessions.EndOthers(c.Request.Context(), me.user, me.session, a.web.Client(c)); err != nil {
+	ctx, receipt, err := a.receipt(c)
+	if err != nil {
 		return err
 	}
-	return noContent(c)
+	me := whoIs(c)
+	if _, err := a.Tokens.Sessions.EndOthers(ctx, me.user, me.session, a.web.Client(c)); err != nil {
+		return err
+	}
+	return a.ended(c, receipt)
 }
 
 // apiEndSession answers DELETE /api/v1/me/sessions/:id. The session of another
@@ -56,12 +60,16 @@ func (a *app) apiEndSession(c *gin.Context) error {
 	if err != nil {
 		return apperr.New(apperr.NotFound, "not_found")
 	}
-	ended, err := a.Tokens.Sessions.End(c.Request.Context(), whoIs(c).user, id, "by_user", a.web.Client(c))
+	ctx, receipt, err := a.receipt(c)
+	if err != nil {
+		return err
+	}
+	ended, err := a.Tokens.Sessions.End(ctx, whoIs(c).user, id, "by_user", a.web.Client(c))
 	if err != nil {
 		return err
 	}
 	if !ended {
 		return apperr.New(apperr.NotFound, "not_found")
 	}
-	return noContent(c)
+	return a.ended(c, receipt)
 }

@@ -36,8 +36,19 @@ func (s *Set) bodyLimit(limit int64) gin.HandlerFunc {
 
 // deadline gives the request its end.
 func (s *Set) deadline(c *gin.Context) {
+	of(c).patient = c.Request.Context()
 	ctx, cancel := context.WithTimeout(c.Request.Context(), requestTime)
 	defer cancel()
 	c.Request = c.Request.WithContext(ctx)
 	c.Next()
+}
+
+// Patient is the context of the connection: it ends when the caller goes away,
+// and not when the time of a request is over. It is for waiting that the caller
+// asked for, and never reaches SQL without a limit of its own.
+func Patient(c *gin.Context) context.Context {
+	if ctx := of(c).patient; ctx != nil {
+		return ctx
+	}
+	return c.Request.Context()
 }

@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"time"
@@ -31,6 +32,7 @@ type request struct {
 	lang      string
 	principal *verify.Principal
 	service   *models.ServiceAccount
+	patient   context.Context // see Patient
 }
 
 type requestKey struct{}

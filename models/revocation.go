@@ -67,3 +67,16 @@ type PastLog struct {
 
 // TableName names the table for GORM.
 func (PastLog) TableName() string { return "past_logs" }
+
+// NodeAck is what a running server process can say for receipts; Body is in a
+// form of tokens, which owns the table.
+type NodeAck struct {
+	NodeID ID `gorm:"primaryKey"`
+	Name   string
+	LogID  ID
+	Seq    int64
+	Body   []byte
+}
+
+// TableName names the table for GORM.
+func (NodeAck) TableName() string { return "node_acks" }

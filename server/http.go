@@ -55,6 +55,6 @@ func (r *Rooms) verifier() (*verify.Verifier, error) {
 	// A token under a key that another node made a moment ago is looked up once.
 	set.OnMissing(r.Keys.Missing)
 	return verify.New(verify.Options{
-		Issuer: r.Config.AppURL, Audience: r.Config.AppURL, Keys: set, Revocations: r.Tokens.Log, Personal: r.Tokens.Personal, Clock: r.Clock,
+		Issuer: r.Config.AppURL, Audience: r.Config.AppURL, Keys: set, Revocations: r.Tokens.Log, Fresh: r.Tokens.Log.Fresh, Personal: r.Tokens.Personal, Clock: r.Clock,
 	})
 }

@@ -29,8 +29,9 @@ const snapshotFor = time.Second
 // signed snapshot, a stream of the batches that follow it, and signed answers
 // to the question how fresh a follower is.
 type Feed struct {
-	deps Deps
-	log  *Log
+	deps  Deps
+	log   *Log
+	watch *watch
 
 	stopOnce sync.Once
 	stopped  chan struct{}
@@ -45,7 +46,7 @@ type Feed struct {
 }
 
 func newFeed(d Deps, l *Log) *Feed {
-	return &Feed{deps: d, log: l, stopped: make(chan struct{}), followers: map[models.ID]follower{}}
+	return &Feed{deps: d, log: l, watch: newWatch(l), stopped: make(chan struct{}), followers: map[models.ID]follower{}}
 }
 
 // Stop ends every stream, so that the server can stop.

@@ -76,11 +76,11 @@ func (f *Feed) Answer(ctx context.Context, service models.ID, a Ack) (string, er
 	if err := f.log.usable(); err != nil {
 		return "", err
 	}
-	seq, err := f.parse(a.Cursor)
+	place, err := f.parse(a.Cursor)
 	if err != nil {
 		return "", err
 	}
-	if err := f.known(ctx, seq); err != nil {
+	if err := f.known(ctx, place.seq); err != nil {
 		return "", err
 	}
 	if a.Leave {
@@ -90,6 +90,9 @@ func (f *Feed) Answer(ctx context.Context, service models.ID, a Ack) (string, er
 	}
 	if err != nil {
 		return "", err
+	}
+	if !a.Leave {
+		f.log.known.hear(place, a.Instance, f.log.local())
 	}
 	return f.fresh(a.Nonce)
 }
@@ -196,7 +199,10 @@ func (f *Feed) leave(ctx context.Context, service, instance models.ID) error {
 	if ok && known.service != service {
 		return errNotYours
 	}
-	_, err := f.deps.DB.Exec(ctx, "DELETE FROM followers WHERE id = ? AND service_id = ?", instance, service)
+	n, err := f.deps.DB.Exec(ctx, "DELETE FROM followers WHERE id = ? AND service_id = ?", instance, service)
+	if n == 1 {
+		f.log.known.gone(instance)
+	}
 	return err
 }
 

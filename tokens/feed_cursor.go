@@ -35,17 +35,23 @@ func (f *Feed) cursor(logID models.ID, seq int64) string {
 
 // parse reads a cursor of this log. Every cursor has one spelling: the unused
 // bits of its last character are zero.
-func (f *Feed) parse(cursor string) (seq int64, err error) {
+func (f *Feed) parse(cursor string) (at spot, err error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
 	if err != nil || len(b) != cursorBody+cursorMAC || f.macKey() == nil || !secrets.Equal(f.mac(b[:cursorBody]), b[cursorBody:]) {
-		return 0, ErrCursor
+		return spot{}, ErrCursor
 	}
-	at, _ := f.log.position()
-	seq = int64(binary.BigEndian.Uint64(b[16:]))
-	if models.ID(b[:16]) != at.logID || seq < 0 {
-		return 0, ErrCursor
+	ours, _ := f.log.position()
+	at = spot{models.ID(b[:16]), int64(binary.BigEndian.Uint64(b[16:]))}
+	if at.logID != ours.logID || at.seq < 0 {
+		return spot{}, ErrCursor
 	}
-	return seq, nil
+	return at, nil
+}
+
+// spot is how far a follower is in which log.
+type spot struct {
+	logID models.ID
+	seq   int64
 }
 
 // known makes sure that seq is not beyond the log. A follower may come from a

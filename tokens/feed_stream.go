@@ -45,10 +45,11 @@ func (f *Feed) Open(ctx context.Context, cursor string, alive func(context.Conte
 	if err := f.log.usable(); err != nil {
 		return nil, err
 	}
-	seq, err := f.parse(cursor)
+	place, err := f.parse(cursor)
 	if err != nil {
 		return nil, err
 	}
+	seq := place.seq
 	if err := f.known(ctx, seq); errors.Is(err, ErrAboveHead) {
 		return nil, ErrCursor
 	} else if err != nil {

@@ -159,8 +159,8 @@ func TestAStreamGoesOnWhereTheSnapshotEndsAndItsHashesJoin(t *testing.T) {
 				t.Fatalf("got batch %d after %s, want %d after %s", batch.Seq, text64(batch.PrevHash), want, head)
 			}
 			head = text64(hashBatch(b.log.logID, &batch))
-			if seq, err := a.parse(e.ID); err != nil || seq != want {
-				t.Errorf("the cursor is of %d, %v", seq, err)
+			if at, err := a.parse(e.ID); err != nil || at.seq != want {
+				t.Errorf("the cursor is of %d, %v", at.seq, err)
 			}
 		}
 	})
@@ -392,8 +392,8 @@ func FuzzCursor(f *testing.F) {
 	f.Add(feed.cursor(feed.log.logID, 0))
 	f.Add("")
 	f.Fuzz(func(t *testing.T, text string) {
-		seq, err := feed.parse(text)
-		if err == nil && feed.cursor(feed.log.logID, seq) != text {
+		at, err := feed.parse(text)
+		if err == nil && feed.cursor(feed.log.logID, at.seq) != text {
 			t.Errorf("%q is taken and is no cursor of ours", text)
 		}
 	})

@@ -113,7 +113,7 @@ func (s *stream) cutSeal(ctx context.Context, l *Log, killed bool) {
 		if err != nil || len(rows) == 0 {
 			return err
 		}
-		if err := l.sealRows(tx, rows); err != nil {
+		if _, err := l.sealRows(tx, rows); err != nil {
 			return err
 		}
 		if killed {

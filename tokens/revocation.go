@@ -76,18 +76,23 @@ func (e Entry) check() error {
 // their next poll, and nobody can forget to tell either. A retried fn starts
 // with an empty list, and a failed one applies nothing.
 func (l *Log) Write(ctx context.Context, fn func(tx *gorm.DB) error) error {
-	var list endings
+	list, want := endings{}, wantOf(ctx)
 	err := l.db.Write(ctx, func(tx *gorm.DB) error {
 		list.entries = list.entries[:0]
 		if err := fn(tx.Set(endingsKey, &list).Session(&gorm.Session{})); err != nil {
 			return err
+		}
+		if want != nil {
+			for i := range list.entries {
+				list.entries[i].WantAck = true
+			}
 		}
 		var err error
 		list.rows, err = l.insert(tx, list.entries)
 		return err
 	})
 	if err == nil && len(list.rows) > 0 {
-		l.committed(list.rows)
+		l.committed(list.rows, want)
 	}
 	return err
 }

@@ -26,6 +26,7 @@ func (l *Log) openDeployment(ctx context.Context) error {
 		return err
 	}
 	l.logID = row.LogID
+	l.longest = max(l.ttl, time.Duration(row.AccessTTLMax)*time.Microsecond)
 	if ttl := l.ttl.Microseconds(); row.AccessTTLMax < ttl {
 		_, err = l.db.Exec(ctx, "UPDATE deployment SET access_ttl_max = ? WHERE id = 1 AND access_ttl_max < ?", ttl, ttl)
 	}

@@ -52,8 +52,14 @@ type Log struct {
 	cluster  *ClusterClock    // nil when the rooms' clock needs no learning
 	log      *slog.Logger
 	ttl      time.Duration // of access tokens, as configured here
+	longest  time.Duration // that access tokens ever lived, when this process started
 	set      atomic.Pointer[verify.Ended]
 	wakeSeal chan struct{}
+	wakePoll chan struct{}
+	asOf     atomic.Pointer[time.Time] // of the view, for every check; nil refuses
+	running  atomic.Bool               // Run is at work
+	name     string                    // of this process, for receipts
+	known    *known
 
 	// following is held by the one goroutine that reads the log.
 	following sync.Mutex
@@ -73,9 +79,11 @@ type Log struct {
 
 	// mu guards the set against two writers, and what follows.
 	mu      sync.Mutex
-	filling *verify.Ended      // of a log that began anew, in force when it was read whole
-	own     map[models.ID]bool // committed here, not known to be sealed
-	seen    map[models.ID]int  // in how many polls in a row
+	filling *verify.Ended       // of a log that began anew, in force when it was read whole
+	own     map[models.ID]bool  // committed here, not known to be sealed
+	seen    map[models.ID]int   // in how many polls in a row
+	wants   map[models.ID]*Want // who waits for the batch of which outbox row
+	self    models.ID           // the row of this process among the nodes
 	status  status
 	// published is what followers are shown.
 	published published
@@ -104,6 +112,10 @@ func newLog(d Deps) *Log {
 		log:      d.Log,
 		ttl:      d.Config.AccessTTL,
 		wakeSeal: make(chan struct{}, 1),
+		wakePoll: make(chan struct{}, 1),
+		name:     d.Node,
+		known:    newKnown(),
+		wants:    map[models.ID]*Want{},
 		own:      map[models.ID]bool{},
 		seen:     map[models.ID]int{},
 	}
@@ -140,8 +152,10 @@ func (l *Log) Start(ctx context.Context) error {
 // Run follows the log until ctx ends.
 func (l *Log) Run(ctx context.Context) {
 	var both sync.WaitGroup
+	l.running.Store(true)
 	both.Go(func() { l.runPolls(ctx) })
 	both.Go(func() { l.runSeals(ctx) })
+	both.Go(func() { l.runAcks(ctx) })
 	both.Wait()
 	l.leave(context.WithoutCancel(ctx))
 }
@@ -188,10 +202,16 @@ func (l *Log) add(e Entry, seq int64) {
 }
 
 // committed applies on this node what it has just committed, and has it sealed.
-func (l *Log) committed(rows []models.RevocationOutbox) {
+func (l *Log) committed(rows []models.RevocationOutbox, want *Want) {
 	l.mu.Lock()
+	if want != nil {
+		want.committed(rows, l.local())
+	}
 	for _, row := range rows {
 		l.own[row.ID] = true
+		if want != nil {
+			l.wants[row.ID] = want
+		}
 		l.add(entryOf(row), verify.Unsealed)
 	}
 	l.mu.Unlock()

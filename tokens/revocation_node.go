@@ -12,7 +12,8 @@ import (
 )
 
 // node is this process among the nodes of the MySQL family. SQLite has one
-// server process, which reads what it wrote: it needs no row and no beat.
+// server process, which reads what it wrote: it needs no beat, and its row is
+// there for the commands that run beside it.
 type node struct {
 	id, boot models.ID
 	beat     int64
@@ -27,33 +28,74 @@ var errNoNode = errors.New("tokens: the row of this node is not there to read")
 // register makes a new node of this process. Its id is of this run alone, so
 // that two processes never share one unless somebody copies a running machine.
 func (l *Log) register(ctx context.Context) error {
-	if l.db.Dialect() == database.SQLite {
-		return nil
-	}
 	now := models.At(l.clock())
 	n := node{id: models.NewID(), boot: models.NewID(), sent: map[int64]time.Time{0: l.local()}}
 	row := models.Node{ID: n.id, Boot: n.boot, StartedAt: now, SeenAt: now}
-	if err := l.db.Write(ctx, func(tx *gorm.DB) error { return tx.Create(&row).Error }); err != nil {
+	err := l.db.Write(ctx, func(tx *gorm.DB) error {
+		if l.db.Dialect() == database.SQLite {
+			if err := onlyNode(tx); err != nil {
+				return err
+			}
+		}
+		if err := tx.Create(&row).Error; err != nil {
+			return err
+		}
+		return tx.Create(&models.NodeAck{NodeID: n.id, Name: plainText(l.name, maxNodeName), LogID: l.logID, Body: []byte{}}).Error
+	})
+	if err != nil {
 		return err
 	}
-	l.node = n
+	if l.db.Dialect() != database.SQLite {
+		l.node = n
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.self = n.id
+	l.known.begin(l.local())
 	return nil
 }
 
-// leave takes the row away at a clean stop.
+// maxNodeName is the size of the column.
+const maxNodeName = 128
+
+// onlyNode clears the rows of dead predecessors: only one server may work on a
+// SQLite file, and this process is it.
+func onlyNode(tx *gorm.DB) error {
+	if err := tx.Exec("DELETE FROM node_acks").Error; err != nil {
+		return err
+	}
+	return tx.Exec("DELETE FROM nodes").Error
+}
+
+// leave takes the row away at a clean stop. It refuses first, because no
+// receipt waits for a node whose row is gone.
 func (l *Log) leave(ctx context.Context) {
 	l.following.Lock()
 	defer l.following.Unlock()
-	if l.node.id.IsZero() {
+	l.running.Store(false)
+	self := l.id()
+	if self.IsZero() {
 		return
 	}
+	l.asOf.Store(nil)
 	err := l.bounded(ctx, func(ctx context.Context) error {
-		_, err := l.db.Exec(ctx, "DELETE FROM nodes WHERE id = ? AND boot = ?", l.node.id, l.node.boot)
-		return err
+		return l.db.Write(ctx, func(tx *gorm.DB) error {
+			if err := tx.Exec("DELETE FROM nodes WHERE id = ?", self).Error; err != nil {
+				return err
+			}
+			return tx.Exec("DELETE FROM node_acks WHERE node_id = ?", self).Error
+		})
 	})
 	if err != nil {
 		l.log.Warn("this node could not sign off", "error", err)
 	}
+}
+
+// id is the row of this process; zero before the start.
+func (l *Log) id() models.ID {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.self
 }
 
 // readBeat dates the view: everything that was committed before the beat it

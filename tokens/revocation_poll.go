@@ -20,6 +20,9 @@ type pollStep func(ctx context.Context, c *gorm.DB, v *view) error
 type view struct {
 	asOf   time.Time
 	reload bool // a gap was found: read the whole log again
+	// nodes are the nodes as they were after the batches had been read.
+	nodes  []models.Node
+	looked bool
 }
 
 // poll reads what is new on ONE connection, in this order: this node's own
@@ -32,7 +35,7 @@ func (l *Log) poll(ctx context.Context) error {
 }
 
 func (l *Log) steps() []pollStep {
-	return []pollStep{l.readBeat, l.readLogID, l.readOutbox, l.readBatches}
+	return []pollStep{l.readBeat, l.readLogID, l.readOutbox, l.readBatches, l.readNodes}
 }
 
 func (l *Log) pollIn(ctx context.Context, steps ...pollStep) error {
@@ -87,6 +90,9 @@ func (l *Log) polled(v view, err error) error {
 	if err == nil {
 		l.publish()
 		l.keepWater()
+		if v.looked {
+			l.known.look(l.logID, l.cursor, v.nodes, l.local())
+		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -94,6 +100,8 @@ func (l *Log) polled(v view, err error) error {
 	switch {
 	case err == nil:
 		s.started, s.behind, s.asOf = true, nil, v.asOf
+		l.asOf.Store(&v.asOf)
+		l.settle()
 		l.filled()
 	case errors.Is(err, errForked), errors.Is(err, errBehind), errors.Is(err, errOtherLog):
 		s.behind = err
@@ -207,6 +215,9 @@ func (l *Log) applyBatch(b *models.RevocationBatch, v *view) error {
 	l.published.remember(b)
 	l.mu.Unlock()
 	l.cursor, l.head = b.Seq, hashBatch(l.logID, b)
+	if b.WantAck {
+		l.known.wanted(l.logID, b.Seq, l.local())
+	}
 	switch {
 	case b.Seq > l.peak.seq:
 		l.peak = peak{b.Seq, l.head}
@@ -227,6 +238,7 @@ func (l *Log) runPolls(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
+		case <-l.wakePoll: // a batch was sealed here that somebody waits for
 		}
 		now := l.local()
 		err := l.bounded(ctx, func(ctx context.Context) error {

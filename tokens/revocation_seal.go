@@ -24,14 +24,14 @@ func equalHash(a, b []byte) bool { return bytes.Equal(a, b) }
 // visible wherever n+1 is; the key lets one sealer win; and the count of
 // deleted rows puts each entry into exactly one batch. The loser tries again.
 func (l *Log) seal(ctx context.Context) (int, error) {
-	sealed := 0
-	err := l.db.Write(ctx, func(tx *gorm.DB) error {
-		rows, err := l.sealable(tx)
-		sealed = len(rows)
-		if err != nil || sealed == 0 {
+	var rows []models.RevocationOutbox
+	var batch models.RevocationBatch
+	err := l.db.Write(ctx, func(tx *gorm.DB) (err error) {
+		if rows, err = l.sealable(tx); err != nil || len(rows) == 0 {
 			return err
 		}
-		return l.sealRows(tx, rows)
+		batch, err = l.sealRows(tx, rows)
+		return err
 	})
 	if database.IsDuplicate(err) {
 		err = errRival
@@ -39,11 +39,13 @@ func (l *Log) seal(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return sealed, nil
+	l.sealedIn(rows, batch)
+	return len(rows), nil
 }
 
 // sealable reads at most 500 rows: what this node wrote itself, and what two
-// of its polls saw.
+// of its polls saw. A command, which is no node, takes what there is: perhaps
+// there is no server to do it.
 func (l *Log) sealable(tx *gorm.DB) ([]models.RevocationOutbox, error) {
 	var rows []models.RevocationOutbox
 	err := tx.Raw("SELECT id, kind, target, epoch, until_at, want_ack FROM revocation_outbox ORDER BY id LIMIT ?", maxBatch).
@@ -55,17 +57,17 @@ func (l *Log) sealable(tx *gorm.DB) ([]models.RevocationOutbox, error) {
 	defer l.mu.Unlock()
 	mine := rows[:0]
 	for _, row := range rows {
-		if l.own[row.ID] || l.seen[row.ID] >= 2 {
+		if l.own[row.ID] || l.seen[row.ID] >= 2 || l.self.IsZero() {
 			mine = append(mine, row)
 		}
 	}
 	return mine, nil
 }
 
-func (l *Log) sealRows(tx *gorm.DB, rows []models.RevocationOutbox) error {
+func (l *Log) sealRows(tx *gorm.DB, rows []models.RevocationOutbox) (models.RevocationBatch, error) {
 	batch, err := l.nextBatch(tx)
 	if err != nil {
-		return err
+		return batch, err
 	}
 	entries := make([]Entry, len(rows))
 	for i, row := range rows {
@@ -74,13 +76,13 @@ func (l *Log) sealRows(tx *gorm.DB, rows []models.RevocationOutbox) error {
 	}
 	batch.Body = encodeBody(entries)
 	if err := tx.Create(&batch).Error; err != nil {
-		return err
+		return batch, err
 	}
 	deleted, err := deleteOutbox(tx, l.db.Dialect(), rows)
 	if err == nil && deleted != int64(len(rows)) {
 		err = errRival
 	}
-	return err
+	return batch, err
 }
 
 // The batch and the log that it is of are read in one statement: a log that

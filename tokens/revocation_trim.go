@@ -140,5 +140,15 @@ func (l *Log) trimNodes(ctx context.Context) error {
 		return nil
 	}
 	_, err := l.db.Exec(ctx, "DELETE FROM nodes WHERE seen_at < ? AND id <> ?", models.At(l.clock().Add(-nodeGoneAfter)), l.node.id)
-	return err
+	if err != nil {
+		return err
+	}
+	var gone []models.ID
+	err = l.db.Read(ctx).Raw("SELECT a.node_id FROM node_acks a LEFT JOIN nodes n ON n.id = a.node_id WHERE n.id IS NULL").Scan(&gone).Error
+	for _, id := range gone { // by id, so that nobody waits for the row of a node that registers now
+		if err == nil {
+			_, err = l.db.Exec(ctx, "DELETE FROM node_acks WHERE node_id = ?", id)
+		}
+	}
+	return database.Unavailable(err)
 }

@@ -74,6 +74,8 @@ type Deps struct {
 	Clock func() time.Time
 	Log   *slog.Logger
 	Admit AdmitFunc
+	// Node names this process to operators, in receipts.
+	Node string
 	// Alarm queues the notice after a theft, in the transaction that ends the
 	// family. It is handed in because mail belongs to accounts; nil sends none.
 	Alarm  func(tx *gorm.DB, user models.ID, what string) error

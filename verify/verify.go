@@ -22,6 +22,10 @@ type Options struct {
 	JWKSURL string
 	// Revocations is asked on every check. nil means none.
 	Revocations Revocations
+	// Fresh is asked last on every check, after Revocations: false refuses with
+	// ErrStale, because what has ended meanwhile may be missing there. nil means
+	// that Revocations always knows. It must be safe for concurrent use.
+	Fresh func() bool
 	// Clock tells the time. Default: time.Now.
 	Clock func() time.Time
 	// MaxLifetime is the longest exp - iat that is accepted, which bounds what
@@ -89,6 +93,7 @@ type Verifier struct {
 	maxLifetime           int64
 	keys                  resolver
 	revocations           Revocations
+	fresh                 func() bool
 	clock                 func() time.Time
 	cache                 *cache
 	remote                *remote
@@ -111,7 +116,7 @@ func New(o Options) (*Verifier, error) {
 	}
 	v := &Verifier{
 		issuer: o.Issuer, audience: o.Audience, typ: o.Type, maxLifetime: int64(o.MaxLifetime / time.Second),
-		revocations: o.Revocations, cache: newCache(o.CacheSize, o.CacheBytes),
+		revocations: o.Revocations, fresh: o.Fresh, cache: newCache(o.CacheSize, o.CacheBytes),
 		now: o.instants(), bound: o.Bound, accept: o.Accept,
 	}
 	if o.Clock == nil {
@@ -267,6 +272,8 @@ func (v *Verifier) admit(p *Principal, expires int64) (*Principal, time.Duration
 		return nil, 0, ErrExpired
 	case ended:
 		return nil, 0, ErrRevoked
+	case v.fresh != nil && !v.fresh():
+		return nil, 0, ErrStale
 	case seen == nil:
 		return p, 0, nil
 	}

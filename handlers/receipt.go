@@ -1,0 +1,76 @@
+package handlers
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/internal/apperr"
+	"gatehouse/middleware"
+	"gatehouse/tokens"
+)
+
+// receipt is what a call that ends something asked for beside it.
+type receipt struct {
+	want    *tokens.Want // nil: an empty answer is enough
+	timeout time.Duration
+}
+
+// receipt reads ?wait=acks&timeout=5s and returns the context under which the
+// ending asks for acks. A wish that cannot be read is refused before anything
+// is ended: who wants a receipt must not end up without one.
+func (a *app) receipt(c *gin.Context) (context.Context, receipt, error) {
+	ctx := c.Request.Context()
+	timeout, ok, err := waitOf(c.Request)
+	if err != nil || !ok {
+		return ctx, receipt{}, err
+	}
+	ctx, want := tokens.WithReceipt(ctx)
+	return ctx, receipt{want, timeout}, nil
+}
+
+// waitOf is for how long the caller wants to wait, and whether at all.
+func waitOf(r *http.Request) (timeout time.Duration, ok bool, err error) {
+	if r.URL.RawQuery == "" {
+		return 0, false, nil
+	}
+	q := r.URL.Query()
+	wait, given := q["wait"], q["timeout"]
+	switch {
+	case len(wait) == 0 && len(given) == 0:
+		return 0, false, nil
+	case len(wait) != 1 || wait[0] != "acks":
+		return 0, false, apperr.New(apperr.Malformed, "bad_wait")
+	case len(given) == 0:
+		return tokens.DefaultWait, true, nil
+	case len(given) > 1:
+		return 0, false, apperr.New(apperr.Malformed, "bad_timeout")
+	}
+	timeout, err = time.ParseDuration(strings.TrimSpace(given[0]))
+	if err != nil || timeout <= 0 || timeout > tokens.MostWait {
+		return 0, false, apperr.New(apperr.Malformed, "bad_timeout")
+	}
+	return timeout, true, nil
+}
+
+// ended answers a call that has ended something: with the receipt if one was
+// asked for, and with nothing otherwise.
+func (a *app) ended(c *gin.Context, r receipt) error {
+	if r.want == nil {
+		return noContent(c)
+	}
+	return ok(c, a.await(c, r.want, r.timeout))
+}
+
+// await waits for a receipt, longer than a request may take otherwise: the
+// limits of the connection are made for short ones, and the one on reading ends
+// the watch for a caller who goes away as well.
+func (a *app) await(c *gin.Context, want *tokens.Want, timeout time.Duration) tokens.Receipt {
+	control := http.NewResponseController(c.Writer)
+	_ = control.SetReadDeadline(time.Time{}) // not every writer has one
+	_ = control.SetWriteDeadline(a.Wall().Add(timeout + writeTime))
+	return a.Tokens.Feed.Wait(middleware.Patient(c), want, timeout)
+}

@@ -1,0 +1,88 @@
+package handlers_test
+
+import (
+	"testing"
+	"time"
+
+	"gatehouse/internal/testserver"
+	"gatehouse/verify"
+)
+
+func TestAnEndingAnswersWithAReceiptWhenItIsAskedFor(t *testing.T) {
+	s := testserver.New(t)
+	s.User(mara, "mara", password)
+	c, p := newChecker(t), s.Program().Login("mara", password)
+	other := s.Program().Login("mara", password)
+	r := c.check(p.Call("DELETE", "/api/v1/me/sessions?wait=acks", nil).Is(200)).JSON()
+	if r["revoked"] != 1.0 || r["complete"] != true || r["nodes"] != 1.0 || r["acknowledged"] != 1.0 || r["seq"] != 1.0 {
+		t.Errorf("got %v", r)
+	}
+	other.Call("GET", "/auth", nil).Is(401)
+	r = c.check(p.Call("DELETE", "/api/v1/me/sessions?wait=acks", nil).Is(200)).JSON()
+	if r["revoked"] != 0.0 || r["complete"] != true {
+		t.Errorf("nothing to end: got %v", r)
+	}
+	list := s.Program().Login("mara", password)
+	id := list.Call("GET", "/api/v1/me/sessions", nil).Is(200).JSON()["sessions"].([]any)
+	for _, one := range id {
+		if row := one.(map[string]any); row["current"] == false {
+			c.check(list.Call("DELETE", "/api/v1/me/sessions/"+row["id"].(string)+"?wait=acks&timeout=5s", nil).Is(200))
+		}
+	}
+	c.check(list.Raw("POST", "/api/v1/me/password?wait=acks&timeout=30s",
+		`{"current_password":"`+password+`","new_password":"`+password+`2"}`).Is(200))
+	p = s.Program().Login("mara", password+"2")
+	c.check(p.Call("POST", "/api/v1/logout?wait=acks&timeout=100ms", nil).Is(200))
+	p.Call("GET", "/auth", nil).Is(401)
+}
+
+func TestAWishThatCannotBeReadEndsNothing(t *testing.T) {
+	s := testserver.New(t)
+	s.User(mara, "mara", password)
+	c, p := newChecker(t), s.Program().Login("mara", password)
+	for query, reason := range map[string]string{
+		"wait=ack": "bad_wait", "wait=": "bad_wait", "timeout=5s": "bad_wait", "wait=acks&wait=acks": "bad_wait",
+		"wait=acks&timeout=": "bad_timeout", "wait=acks&timeout=5": "bad_timeout", "wait=acks&timeout=31s": "bad_timeout",
+		"wait=acks&timeout=0s": "bad_timeout", "wait=acks&timeout=-1s": "bad_timeout", "wait=acks&timeout=1s&timeout=2s": "bad_timeout",
+		"wait=acks&timeout=1e9s": "bad_timeout", "wait=acks&timeout=999999999h": "bad_timeout",
+	} {
+		a := c.check(p.Call("POST", "/api/v1/logout?"+query, nil).Fails(400, "invalid_request"))
+		if a.Text("reason") != reason {
+			t.Errorf("%s: got %s", query, a.Body)
+		}
+		c.check(p.Call("DELETE", "/api/v1/me/sessions?"+query, nil).Is(400))
+	}
+	p.Call("GET", "/auth", nil).Is(200)
+}
+
+func TestAReceiptCountsAServiceAndNamesOneThatIsSilent(t *testing.T) {
+	s, web := listening(t)
+	s.User(mara, "mara", password)
+	orders := service(t, s)
+	v, err := verify.New(verify.Options{
+		Issuer: s.Options.AppURL, Audience: s.Options.AppURL, Clock: s.Clock.Now, Service: orders.Access, HTTPClient: web.Client(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	within(t, 10*time.Second, "the service is ready", func() bool { return v.Ready() == nil })
+	p := s.Program().Login("mara", password)
+	token := p.Access
+	r := p.Call("POST", "/api/v1/logout?wait=acks&timeout=20s", nil).Is(200).JSON()
+	if r["complete"] != true || r["subscribers"] != 1.0 || r["acknowledged"] != 2.0 {
+		t.Errorf("got %v", r)
+	}
+	if _, err := v.Verify(t.Context(), token); err == nil {
+		t.Error("accepted after the receipt")
+	}
+	// One that plays dead: it registers and says no more.
+	orders.Call("POST", "/api/v1/revocations/ack", ack(cursor(t, orders.Call("GET", "/api/v1/revocations", nil).Is(200)))).Is(200)
+	c := newChecker(t)
+	a := c.check(s.Program().Login("mara", password).Call("POST", "/api/v1/logout?wait=acks&timeout=300ms", nil).Is(200))
+	r = a.JSON()
+	missing := r["pending"].([]any)
+	if r["complete"] != false || len(missing) != 1 || missing[0].(map[string]any)["name"] != "orders" || r["acknowledged"] != 2.0 {
+		t.Errorf("got %v", a.Body)
+	}
+}

@@ -1,0 +1,184 @@
+package tokens
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"gatehouse/internal/testkit"
+	"gatehouse/models"
+)
+
+// endWith ends things on a node and asks for a receipt.
+func endWith(t testing.TB, l *Log, entries ...Entry) *Want {
+	t.Helper()
+	ctx, want := WithReceipt(t.Context())
+	if err := l.Write(ctx, func(tx *gorm.DB) error { return l.Append(tx, entries...) }); err != nil {
+		t.Fatal(err)
+	}
+	return want
+}
+
+// run lets the logs of the feeds work, and stops them with the test.
+func run(t testing.TB, feeds ...*Feed) {
+	t.Helper()
+	for _, f := range feeds {
+		ctx, stop := context.WithCancel(context.Background())
+		done := make(chan struct{})
+		go func() { f.log.Run(ctx); close(done) }()
+		t.Cleanup(func() { stop(); <-done })
+	}
+}
+
+// instance is a follower that the test plays.
+type instance struct {
+	t       testing.TB
+	feed    *Feed
+	service models.ID
+	ack     Ack
+}
+
+// newInstance begins to follow at a feed.
+func newInstance(t testing.TB, f *Feed) *instance {
+	t.Helper()
+	i := &instance{t: t, feed: f, service: models.NewID(), ack: ackOf(f.cursor(f.log.logID, 0))}
+	i.say()
+	return i
+}
+
+// say acks all that the node of the follower has.
+func (i *instance) say() {
+	i.t.Helper()
+	at, _ := i.feed.log.position()
+	i.ack.Cursor = i.feed.cursor(at.logID, at.seq)
+	if _, err := i.feed.Answer(i.t.Context(), i.service, i.ack); err != nil {
+		i.t.Fatal(err)
+	}
+}
+
+// follow acks whatever comes until the test ends.
+func (i *instance) follow() {
+	ctx, stop := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	done.Go(func() {
+		for ctx.Err() == nil {
+			at, changed := i.feed.log.position()
+			i.ack.Cursor = i.feed.cursor(at.logID, at.seq)
+			if _, err := i.feed.Answer(ctx, i.service, i.ack); err != nil && ctx.Err() == nil {
+				i.t.Error(err)
+			}
+			select {
+			case <-changed:
+			case <-ctx.Done():
+			}
+		}
+	})
+	i.t.Cleanup(func() { stop(); done.Wait() })
+}
+
+// wantReceipt compares what counts.
+func wantReceipt(t testing.TB, r Receipt, nodes, subscribers, acknowledged, fenced int) {
+	t.Helper()
+	complete := acknowledged+fenced == nodes+subscribers
+	if r.Nodes != nodes || r.Subscribers != subscribers || r.Acknowledged != acknowledged || r.Fenced != fenced ||
+		r.Complete != complete || len(r.Pending) != nodes+subscribers-acknowledged-fenced {
+		t.Fatalf("got %+v, want %d nodes, %d subscribers, %d acknowledged, %d fenced", r, nodes, subscribers, acknowledged, fenced)
+	}
+}
+
+const longWait, shortWait = 20 * time.Second, 300 * time.Millisecond
+
+func TestAReceiptIsCompleteWhenTheFollowerHasAppliedTheEnding(t *testing.T) {
+	eachFeeds(t, 1, func(t *testing.T, feeds []*Feed, _ *testkit.Clock) {
+		f := feeds[0]
+		run(t, f)
+		one := newInstance(t, f)
+		one.follow()
+		ending, token := session()
+		want := endWith(t, f.log, ending)
+		if !f.log.Revoked(token) {
+			t.Error("not ended here")
+		}
+		r := f.Wait(t.Context(), want, longWait)
+		wantReceipt(t, r, 1, 1, 2, 0)
+		if r.Revoked != 1 || r.Seq != 1 {
+			t.Errorf("got %+v", r)
+		}
+	})
+}
+
+func TestAFollowerThatDoesNotAnswerIsNamed(t *testing.T) {
+	eachFeeds(t, 1, func(t *testing.T, feeds []*Feed, _ *testkit.Clock) {
+		f := feeds[0]
+		run(t, f)
+		one := newInstance(t, f)
+		ending, _ := session()
+		r := f.Wait(t.Context(), endWith(t, f.log, ending), shortWait)
+		wantReceipt(t, r, 1, 1, 1, 0)
+		p := r.Pending[0]
+		if p.Kind != PendingService || p.Instance != one.ack.Instance.String() || p.Mode != ModeRefuse || p.Until == nil {
+			t.Errorf("got %+v", p)
+		}
+		if until, ok := r.Until(); !ok || until.Sub(f.deps.Clock()) > one.ack.Bound*102/100 {
+			t.Errorf("until %v", until)
+		}
+	})
+}
+
+func TestAFollowerAtAnotherNodeCounts(t *testing.T) {
+	nodes := mysqlFeeds(t, 2)
+	a, b := nodes[0], nodes[1]
+	run(t, a, b)
+	newInstance(t, b).follow()
+	ending, _ := session()
+	r := a.Wait(t.Context(), endWith(t, a.log, ending), longWait)
+	wantReceipt(t, r, 2, 1, 3, 0)
+}
+
+func mysqlFeeds(t *testing.T, n int) []*Feed {
+	t.Helper()
+	url, clock := testkit.MySQLURL(t), testkit.NewClock()
+	feeds := make([]*Feed, n)
+	for i := range feeds {
+		d := feedDeps(t, testkit.Open(t, url, clock.Now), clock)
+		feeds[i] = newFeed(d, newLog(d))
+		start(t, feeds[i].log)
+	}
+	return feeds
+}
+
+func TestNobodyToWaitForIsACompleteReceiptAtOnce(t *testing.T) {
+	testkit.EachURL(t, func(t *testing.T, url string) {
+		clock := testkit.NewClock()
+		d := feedDeps(t, testkit.Open(t, url, clock.Now), clock)
+		f := newFeed(d, newLog(d)) // a command: never started
+		ending, _ := session()
+		r := f.Wait(t.Context(), endWith(t, f.log, ending), longWait)
+		wantReceipt(t, r, 0, 0, 0, 0)
+		if r.Seq != 1 || r.Revoked != 1 {
+			t.Errorf("got %+v", r)
+		}
+	})
+}
+
+func TestACommandWaitsForTheServerBesideIt(t *testing.T) {
+	testkit.EachURL(t, func(t *testing.T, url string) {
+		clock := testkit.NewClock()
+		d := feedDeps(t, testkit.Open(t, url, clock.Now), clock)
+		server := newFeed(d, newLog(d))
+		start(t, server.log)
+		run(t, server)
+		newInstance(t, server).follow()
+		d.DB = testkit.Open(t, url, clock.Now)
+		command := newFeed(d, newLog(d))
+		ending, token := session()
+		r := command.Wait(t.Context(), endWith(t, command.log, ending), longWait)
+		wantReceipt(t, r, 1, 1, 2, 0)
+		if !server.log.Revoked(token) {
+			t.Error("the server acknowledged and accepts")
+		}
+	})
+}
