@@ -105,10 +105,12 @@ func one01(yes bool) int {
 	return 0
 }
 
-// groupOf is what a cap is for. The two letters of a sign-up share one: on its
-// own, the cap of each would tell which of the two an address gets.
+// groupOf is what a cap is for. The letters of a sign-up and of a change of
+// address share one with the letter about a taken address: on its own, the cap
+// of each would tell which of them an address gets.
 func groupOf(purpose string) string {
-	if purpose == mail.AlreadyRegistered {
+	switch purpose {
+	case mail.AlreadyRegistered, mail.ChangeEmail:
 		return mail.VerifyEmail
 	}
 	return purpose

@@ -111,9 +111,13 @@ const insertUserSQL = `INSERT INTO users (id, username, username_key, email, ema
 // insert claims the address and the username: the unique keys decide, so that
 // one of many wins. Its error is told apart by taken, after the transaction.
 func insert(tx *gorm.DB, u *models.User) error {
-	return tx.Exec(insertUserSQL, u.ID, u.Username, u.UsernameKey, u.Email, u.EmailKey, u.EmailVerifiedAt, u.Name,
+	err := tx.Exec(insertUserSQL, u.ID, u.Username, u.UsernameKey, u.Email, u.EmailKey, u.EmailVerifiedAt, u.Name,
 		u.Locale, u.PasswordHash, u.PasswordChangedAt, string(u.Roles), u.TokenEpoch, u.SessionEpoch,
 		u.CreatedAt, u.UpdatedAt).Error
+	if err != nil {
+		return err
+	}
+	return claimed(tx, u, u.UpdatedAt)
 }
 
 // taken turns a violated unique key into the answer which name it was. It is

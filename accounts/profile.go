@@ -7,6 +7,7 @@ import (
 	"gorm.io/gorm"
 
 	"gatehouse/audit"
+	"gatehouse/internal/apperr"
 	"gatehouse/internal/database"
 	"gatehouse/models"
 	"gatehouse/tokens"
@@ -30,14 +31,14 @@ func (s *Service) UpdateProfile(ctx context.Context, id models.ID, p Profile, by
 	if len(changed) == 0 {
 		return s.Get(ctx, id)
 	}
+	was, err := s.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
 	set["updated_at"] = s.now()
 	err = s.DB.Write(ctx, func(tx *gorm.DB) error {
-		res := tx.Model(&models.User{}).Where("id = ?", id).Where("disabled_at IS NULL").Updates(set)
-		if res.Error != nil {
-			return res.Error
-		}
-		if res.RowsAffected == 0 {
-			return ErrNotFound
+		if err := s.writeProfile(tx, was, set); err != nil {
+			return err
 		}
 		e := ownEvent(audit.ProfileChanged, id, by)
 		e.Detail = map[string]string{"fields": strings.Join(changed, " ")}
@@ -50,6 +51,36 @@ func (s *Service) UpdateProfile(ctx context.Context, id models.ID, p Profile, by
 		return nil, err
 	}
 	return s.causalGet(ctx, id)
+}
+
+// writeProfile changes the row. The old username is a condition of its change,
+// so that of two changes at once each keeps the name that it gave up.
+func (s *Service) writeProfile(tx *gorm.DB, was *models.User, set map[string]any) error {
+	key, renames := set["username_key"].([]byte)
+	renames = renames && string(key) != string(was.UsernameKey)
+	q := tx.Model(&models.User{}).Where("id = ?", was.ID).Where("disabled_at IS NULL")
+	switch {
+	case renames && len(was.UsernameKey) == 0:
+		q = q.Where("username_key IS NULL")
+	case renames:
+		q = q.Where("username_key = ?", was.UsernameKey)
+	}
+	res := q.Updates(set)
+	switch {
+	case res.Error != nil:
+		return res.Error
+	case res.RowsAffected == 0 && renames:
+		return apperr.New(apperr.Conflict, "changed_meanwhile")
+	case res.RowsAffected == 0:
+		return ErrNotFound
+	case !renames:
+		return nil
+	}
+	now := s.now()
+	if err := claimed(tx, &models.User{ID: was.ID, UsernameKey: key}, now); err != nil {
+		return err
+	}
+	return keepUsername(tx, was, now)
 }
 
 // columns checks the profile and says which columns get which values.

@@ -20,6 +20,9 @@ const (
 	ResetLink       Action = "reset.link"
 	ResetRequested  Action = "reset.requested"
 	ProfileChanged  Action = "profile.changed"
+	EmailRequested  Action = "email.requested"
+	EmailChanged    Action = "email.changed"
+	EmailUndone     Action = "email.undone"
 
 	SessionEnded  Action = "session.ended"
 	SessionsEnded Action = "sessions.ended"

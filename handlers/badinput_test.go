@@ -48,7 +48,7 @@ func TestEveryFormRefusesWhatItCannotRead(t *testing.T) {
 		return s.Send(s.Request("POST", path, body, append(header, "Cookie", cookie, "Accept", "text/html")...)).Status
 	}
 	const form = "application/x-www-form-urlencoded"
-	for _, path := range []string{"/login", "/register", "/verify", "/forgot", "/reset", "/setup", "/account/profile", "/account/security", "/account/sessions", "/account/tokens", "/account/reauth"} {
+	for _, path := range []string{"/login", "/register", "/verify", "/forgot", "/reset", "/setup", "/account/profile", "/account/email", "/account/email/verify", "/undo", "/account/security", "/account/sessions", "/account/tokens", "/account/reauth"} {
 		if got := send(path, "{}", "Content-Type", "application/json"); got != 415 {
 			t.Errorf("%s with JSON: got %d", path, got)
 		}
@@ -132,7 +132,7 @@ func TestUsedCutAndForeignSecretsOpenNothing(t *testing.T) {
 	p.Post("/api/v1/verify", "token", p.Refresh, "password", password).Fails(422, "validation_failed")
 	p.Post("/api/v1/verify", "token", "a", "code", "123456", "attempt", "b").Fails(400, "invalid_request")
 	b := s.Browser()
-	for _, path := range []string{"/verify?token=", "/reset?token=", "/setup?token="} {
+	for _, path := range []string{"/verify?token=", "/reset?token=", "/undo?token=", "/setup?token="} {
 		b.Get(path + url.QueryEscape(p.Refresh)).Is(410)
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"gatehouse/accounts"
 	"gatehouse/middleware"
 	"gatehouse/models"
 	"gatehouse/templates"
@@ -25,6 +26,16 @@ func (a *app) drawProfile(c *gin.Context, status int, u *models.User, typed prof
 	return a.draw(c, status, templates.PageProfile, templates.ProfileView{
 		Layout: a.layout(c, u), Form: formOf(p, "name", typed.Name, "username", typed.Username),
 		Email: u.Email, Verified: !u.EmailVerifiedAt.IsZero(),
+	})
+}
+
+func (a *app) drawEmail(c *gin.Context, status int, u *models.User, typed string, p middleware.Problem) error {
+	return a.draw(c, status, templates.PageEmail, templates.EmailView{Layout: a.layout(c, u), Form: formOf(p, "email", typed), Email: u.Email})
+}
+
+func (a *app) drawEmailVerify(c *gin.Context, status int, u *models.User, page emailTyped, p middleware.Problem) error {
+	return a.draw(c, status, templates.PageEmailVerify, templates.EmailVerifyView{
+		Layout: a.layout(c, u), Form: formOf(p), Email: page.Email, Token: page.Token, CodeTTL: accounts.CodeTTL,
 	})
 }
 

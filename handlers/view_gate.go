@@ -50,6 +50,12 @@ func (a *app) drawReset(c *gin.Context, status int, page resetTyped, p middlewar
 	})
 }
 
+func (a *app) drawUndo(c *gin.Context, status int, token string, undo accounts.EmailUndo, p middleware.Problem) error {
+	return a.draw(c, status, templates.PageUndo, templates.UndoView{
+		Layout: a.layout(c, nil), Form: formOf(p), Token: token, Email: undo.Email, Login: undo.Login, MinLength: a.Config.PasswordMinLength,
+	})
+}
+
 func (a *app) drawReauth(c *gin.Context, status int, u *models.User, back string, p middleware.Problem) error {
 	return a.draw(c, status, templates.PageReauth, templates.ReauthView{
 		Layout: a.layout(c, u), Form: formOf(p), Login: loginName(u), ReturnTo: back,

@@ -10,6 +10,7 @@ const (
 	PageSetup    = "setup"    // SetupView
 	PageForgot   = "forgot"   // ForgotView
 	PageReset    = "reset"    // ResetView
+	PageUndo     = "undo"     // UndoView
 	PageReauth   = "reauth"   // ReauthView
 	PagePublic   = "public"   // PublicView
 	PageError    = "error"    // ErrorView
@@ -17,6 +18,10 @@ const (
 	PageAccount  = "account"  // AccountView
 	PageProfile  = "profile"  // ProfileView
 	PageSecurity = "security" // SecurityView
+
+	PageEmail       = "email"        // EmailView
+	PageEmailVerify = "email_verify" // EmailVerifyView
+
 	PageSessions = "sessions" // SessionsView
 	PageTokens   = "tokens"   // TokensView
 	PageToken    = "token"    // TokenView
@@ -131,6 +136,17 @@ type ResetView struct {
 	CodeTTL, LinkTTL time.Duration
 }
 
+// UndoView takes a change of an address back. POST /undo takes token and
+// new_password.
+type UndoView struct {
+	Layout
+	Form
+	Token     string
+	Email     string // the address that comes back
+	Login     string // the account, for password managers
+	MinLength int
+}
+
 // ReauthView asks for the password once more. POST /account/reauth takes
 // password and return_to.
 type ReauthView struct {
@@ -177,6 +193,24 @@ type ProfileView struct {
 	Form
 	Email    string
 	Verified bool
+}
+
+// EmailView asks for another address. POST /account/email takes email.
+type EmailView struct {
+	Layout
+	Form
+	Email string // the one of now
+}
+
+// EmailVerifyView confirms another address. POST /account/email/verify takes
+// code or token.
+type EmailVerifyView struct {
+	Layout
+	Form
+	Email string // the new one
+	// Token is that of the mailed link; "" shows the field for the code.
+	Token   string
+	CodeTTL time.Duration
 }
 
 // SecurityView changes the password. POST /account/security takes

@@ -99,6 +99,9 @@ func gateSamples(r *templates.Renderer, lang string) []sample {
 			Layout: layout("/reset"), Token: "gh_rs_abc", Login: "mara", MinLength: 8,
 			Form: mistake(lang, nil, "validation_failed", nil, "new_password", "too_short"),
 		}},
+		{"undo", templates.PageUndo, templates.UndoView{
+			Layout: layout("/undo"), Token: "gh_ot_abc", Login: "mara", Email: "mara@harbour.example", MinLength: 8,
+		}},
 		{"reauth", templates.PageReauth, templates.ReauthView{Layout: inside("/account/reauth"), Login: "mara", ReturnTo: "/account/tokens"}},
 		{"public", templates.PagePublic, templates.PublicView{Layout: layout("/public"), DevInbox: true}},
 		{"public-in", templates.PagePublic, templates.PublicView{Layout: inside("/public")}},
@@ -138,6 +141,16 @@ func houseSamples(r *templates.Renderer, lang string) []sample {
 		{"profile", templates.PageProfile, templates.ProfileView{
 			Layout: inside("/account/profile"), Email: "mara@harbour.example", Verified: true,
 			Form: mistake(lang, map[string]string{"name": "Mara Lindqvist", "username": "mara@home"}, "validation_failed", nil, "username", "at_sign"),
+		}},
+		{"email", templates.PageEmail, templates.EmailView{
+			Layout: inside("/account/email"), Email: "mara@harbour.example",
+			Form: mistake(lang, map[string]string{"email": "mara@"}, "validation_failed", nil, "email", "not_an_address"),
+		}},
+		{"email-code", templates.PageEmailVerify, templates.EmailVerifyView{
+			Layout: inside("/account/email/verify"), Email: "mara@quay.example", CodeTTL: 10 * time.Minute, Form: mistake(lang, nil, "code_wrong", nil),
+		}},
+		{"email-link", templates.PageEmailVerify, templates.EmailVerifyView{
+			Layout: inside("/account/email/verify"), Email: "mara@quay.example", Token: "gh_ot_abc", CodeTTL: 10 * time.Minute,
 		}},
 		{"security", templates.PageSecurity, security},
 		{"security-wrong", templates.PageSecurity, wrong},

@@ -31,6 +31,8 @@ const (
 	VerifyEmail   LinkKind = "verify_email"
 	ResetPassword LinkKind = "reset_password"
 	Setup         LinkKind = "setup"
+	ChangeEmail   LinkKind = "change_email"
+	UndoEmail     LinkKind = "undo_email"
 )
 
 // ErrLink is the one answer for a link, code or attempt that is unknown, used,

@@ -104,6 +104,9 @@ func fill(t *testing.T, db *database.DB) {
 		&models.OutboxMail{ID: id, RecipientKey: make([]byte, 32), NextAt: at, CreatedAt: at},
 		&models.ServiceAccount{ID: id, Name: "orders", SecretHash: make([]byte, 32), CreatedAt: at},
 		&models.PastLog{LogID: id, NextLogID: id, LeftAt: at},
+		&models.ReservedName{Kind: "username", NameKey: []byte("ada"), UserID: id, Until: at},
+		&models.EmailChange{ID: id, UserID: id, EmailKey: []byte("b@b.example"), OldEmailKey: []byte("a@b.example"), CreatedAt: at, ExpiresAt: at},
+		&models.KnownDevices{UserID: id, Marks: []byte("marks"), UpdatedAt: at},
 		&models.Follower{ID: id, ServiceID: id, Mode: "refuse", RegisteredAt: at, SeenAt: at},
 		&models.TOTPFactor{UserID: id, Seed: []byte("s"), CreatedAt: at},
 		&models.Passkey{ID: id, UserID: id, CredentialID: []byte("c"), PublicKey: []byte("p"), UserHandle: []byte("u"), CreatedAt: at},
@@ -151,6 +154,7 @@ func TestAHalfMigratedDatabaseIsCompleted(t *testing.T) {
 			"DROP TABLE throttle_counters",
 			"DROP TABLE mail_outbox",
 			"DROP TABLE followers",
+			"DROP TABLE email_changes",
 		} {
 			if _, err := db.Exec(t.Context(), query); err != nil {
 				t.Fatal(err)
