@@ -82,6 +82,15 @@ type Options struct {
 	Log         *slog.Logger // nil is silence
 }
 
+// Check tells whether SECRET_KEY opens every key of the database, and changes
+// nothing.
+func Check(ctx context.Context, o Options) error {
+	r := &Ring{o: o}
+	r.view.Store(newView())
+	r.keep.Store(int64(keepUnknown))
+	return r.Reload(ctx)
+}
+
 // Signer is the private key that signs now.
 type Signer struct {
 	KID, Alg string

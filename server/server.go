@@ -55,6 +55,9 @@ func Serve(ctx context.Context, c config.Config, out, errOut io.Writer) error {
 }
 
 func (r *Rooms) serve(ctx context.Context, listener net.Listener, out io.Writer) error {
+	if r.Config.UsesSQLite() {
+		r.Tokens.Log.UseHighWater(highWater(r.Config))
+	}
 	// Not ready before everything that was ever ended is known here.
 	if err := r.Tokens.Log.Start(ctx); err != nil {
 		return err

@@ -97,6 +97,9 @@ func makeDataDir(c config.Config) error {
 }
 
 func (r *Rooms) build(ctx context.Context) error {
+	if err := r.checkKey(ctx); err != nil {
+		return err
+	}
 	if err := r.DB.Migrate(ctx); err != nil {
 		return err
 	}
@@ -132,6 +135,24 @@ func (r *Rooms) build(ctx context.Context) error {
 		Config: signin.Config{LoginPerNetwork: rule(r.Config.LimitLoginPerNet), FreeTries: int(r.Config.LimitLoginFreeTries)},
 	})
 	return nil
+}
+
+// checkKey opens the keys of a database that is about to be migrated, so that a
+// wrong SECRET_KEY changes nothing, not even the tables.
+func (r *Rooms) checkKey(ctx context.Context) error {
+	list, err := r.DB.Migrations(ctx)
+	if err != nil {
+		return err
+	}
+	var sealed, pending bool
+	for _, m := range list {
+		sealed = sealed || m.Name == "keys" && !m.AppliedAt.IsZero()
+		pending = pending || m.AppliedAt.IsZero()
+	}
+	if !sealed || !pending {
+		return nil
+	}
+	return keys.Check(ctx, keys.Options{DB: r.DB, Box: r.Box, Clock: time.Now})
 }
 
 func (r *Rooms) mailDeps() mail.Deps {

@@ -88,8 +88,11 @@ func (n *renewer) renew(ctx context.Context, from models.ID, e Evidence, keepSes
 	if err != nil {
 		return nil, err
 	}
-	n.deps.Log.Error("the database went back in time: everybody has to sign in again",
-		"why", r.Why, "log", r.LogID.String(), "sessions_kept", keepSessions)
+	line := "the database went back in time: every session, token, link and key was ended, and everybody has to sign in again"
+	if keepSessions {
+		line = "the database went back in time: every access token, link and key was ended; sessions were kept, also those that had ended since"
+	}
+	n.deps.Log.Error(line, "why", r.Why, "log", r.LogID.String())
 	return r, nil
 }
 
