@@ -79,7 +79,6 @@ func (s *Service) emailLetter(ctx context.Context, u *models.User, c *models.Ema
 }
 
 func (s *Service) beginEmailChange(ctx context.Context, c *models.EmailChange, letter *letter, by tokens.Client) (attempt secrets.Raw, err error) {
-	defer letter.refundOn(&err)
 	err = s.DB.Write(ctx, func(tx *gorm.DB) error {
 		if err := tx.Create(c).Error; err != nil {
 			return err

@@ -53,7 +53,6 @@ func (s *Service) sendReset(ctx context.Context, owner *models.User, login strin
 	if err != nil {
 		return secrets.Raw{}, err
 	}
-	defer letter.refundOn(&err)
 	letter.ghost = e.Reason != ""
 	err = s.DB.Write(ctx, func(tx *gorm.DB) error {
 		link, err := s.Tokens.Links.Create(tx, letter.link(to.ID))

@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"gorm.io/gorm"
@@ -24,11 +25,13 @@ type letter struct {
 	// coded is false when the codes of a day are used up: the letter then has
 	// its link alone, which nobody can guess.
 	coded bool
-	key   string
 	// ghost is a letter to nobody: it is written and never leaves, so that
 	// asking for an account that is not there costs the same.
 	ghost  bool
 	errand errand
+	// strict undoes what the letter belongs to when the cap is reached while it
+	// is written: otherwise a link that was sent would end for one that is not.
+	strict bool
 }
 
 // errand is what the link of a letter is for: its kind, and the page behind it.
@@ -59,7 +62,7 @@ func (s *Service) newLetter(ctx context.Context, why errand, purpose string, to 
 	if locale == "" {
 		locale = cleanLocale(by.Locale)
 	}
-	l := &letter{s: s, key: string(to.EmailKey), errand: why, message: mail.Message{
+	l := &letter{s: s, errand: why, message: mail.Message{
 		To: Mailbox(to.Email, to.EmailKey), Locale: locale, Purpose: purpose,
 	}}
 	if !s.Mail.Configured() {
@@ -68,34 +71,40 @@ func (s *Service) newLetter(ctx context.Context, why errand, purpose string, to 
 	return l, l.allow(ctx)
 }
 
-// allow asks two counters. The one in memory lets exactly as many of many
-// requests at the same moment pass on this node; the rows of the outbox are the
-// truth of all nodes and outlive a restart. Both count per canonical address,
-// so that no spelling goes around them.
+// allow counts what the address has got, in the outbox, which is the truth of
+// all nodes and outlives a restart. It counts per canonical address, so that no
+// spelling goes around it. The letter is counted once more when another one to
+// the same address comes between this and its own row.
 func (l *letter) allow(ctx context.Context) error {
-	rule := l.s.Config.MailPerAddress
-	if l.leaves, _ = l.s.Limits.Take(l.bucket(), rule, l.key); !l.leaves {
-		return nil
-	}
-	now := l.s.Clock()
-	recent, err := l.s.Mail.Recent(ctx, l.message.To, now.Add(-24*time.Hour))
+	past, err := l.s.Mail.Recent(ctx, l.message.To, l.s.Clock().Add(-24*time.Hour))
 	if err != nil {
-		l.refund()
 		return err
 	}
-	alike, all, today := 0, 0, 0
-	for _, one := range recent {
-		same, fresh := groupOf(one.Purpose) == groupOf(l.message.Purpose), one.CreatedAt.After(now.Add(-rule.Per))
-		today += one01(coded(one.Purpose))
-		alike += one01(same && fresh)
-		all += one01(fresh)
+	l.leaves = l.allows(past.Letters)
+	if !l.s.Config.MailPerAddress.Off() {
+		l.message.Allowance = past.Allowance(l.allows)
 	}
-	if !rule.Off() && (alike >= rule.N || all >= inAll*rule.N) {
-		l.refund()
-		l.leaves = false
+	today := 0
+	for _, one := range past.Letters {
+		today += one01(coded(one.Purpose))
 	}
 	l.coded = l.leaves && today < codesADay
 	return nil
+}
+
+// allows is the rule: so many an hour for one purpose, and so many in all.
+func (l *letter) allows(recent []mail.Letter) bool {
+	rule, alike, all := l.s.Config.MailPerAddress, 0, 0
+	if rule.Off() {
+		return true
+	}
+	since := l.s.Clock().Add(-rule.Per)
+	for _, one := range recent {
+		fresh := one.CreatedAt.After(since)
+		alike += one01(fresh && groupOf(one.Purpose) == groupOf(l.message.Purpose))
+		all += one01(fresh)
+	}
+	return alike < rule.N && all < inAll*rule.N
 }
 
 func one01(yes bool) int {
@@ -127,8 +136,6 @@ func coded(purpose string) bool {
 	return false
 }
 
-func (l *letter) bucket() string { return "mail_" + groupOf(l.message.Purpose) }
-
 // link is the one-time row that goes with the letter. At a cap it has no code:
 // one that is never sent is only there to be guessed, and the caps are what
 // bounds the guesses. An address that has an account already gets a code that
@@ -153,23 +160,14 @@ func (l *letter) enqueue(tx *gorm.DB, link tokens.Link) error {
 		m.Link = l.s.url(l.errand.path, link.Token).Reveal()
 		m.Data = map[string]string{"code_ttl": CodeTTL.String(), "link_ttl": LinkTTL.String()}
 	}
+	write := l.s.Mail.Enqueue
 	if l.ghost {
-		return l.s.Mail.EnqueueNobody(tx, m)
+		write = l.s.Mail.EnqueueNobody
 	}
-	return l.s.Mail.Enqueue(tx, m)
-}
-
-// refund gives the allowance back when nothing was queued.
-func (l *letter) refund() {
-	if l.leaves {
-		l.s.Limits.Refund(l.bucket(), l.s.Config.MailPerAddress, l.key)
+	if err := write(tx, m); l.strict || !errors.Is(err, mail.ErrCap) {
+		return err
 	}
-}
-
-func (l *letter) refundOn(err *error) {
-	if *err != nil {
-		l.refund()
-	}
+	return nil
 }
 
 // url is an absolute address with a secret in it. It comes from the configured

@@ -47,6 +47,71 @@ func TestTheCapOfMailsHoldsOnAllNodesTogetherAndAfterARestart(t *testing.T) {
 	})
 }
 
+// Four nodes at the very same moment, on MariaDB with a pool of connections
+// each: the cap is one of the database and not of a process.
+func TestTheCapOfMailsHoldsOnAllNodesAtTheSameMoment(t *testing.T) {
+	testkit.EachURL(t, func(t *testing.T, url string) {
+		first := newHouse(t, testkit.Open(t, url, testkit.NewClock().Now))
+		nodes := []*house{first}
+		for range 3 {
+			db := first.db
+			if db.Dialect() == database.MySQL { // SQLite has one server for each file
+				db = testkit.Open(t, url, testkit.NewClock().Now)
+			}
+			nodes = append(nodes, newHouse(t, db))
+		}
+		race(func(i int) error {
+			h := nodes[i%len(nodes)]
+			_, err := h.Register(h.ctx(), Register{Email: "ada@example.com", Password: goodPassword, Client: visitor})
+			return err
+		})
+		if n := len(first.mailsTo("ada@example.com")); n != 5 {
+			t.Errorf("%d mails left, the cap is 5", n)
+		}
+	})
+}
+
+func TestTheCapOfAllMailsTogetherHoldsForRequestsAtOnce(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		for range 18 {
+			if err := h.db.Write(h.ctx(), func(tx *gorm.DB) error {
+				return h.Mail.Enqueue(tx, mail.Message{To: "ada@example.com", Purpose: mail.Notice})
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		race(func(int) error {
+			_, err := h.Register(h.ctx(), Register{Email: "ada@example.com", Password: goodPassword, Client: visitor})
+			return err
+		})
+		if n := len(h.mailsTo("ada@example.com")); n != 20 {
+			t.Errorf("%d mails left, the cap is 20", n)
+		}
+	})
+}
+
+// At the cap a link that was sent stays good, also when the cap is reached
+// between the count of the mails and the renewal of the link.
+func TestALinkOutlivesRenewalsAtOnceThatReachTheCap(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		attempt, _ := h.signUp("ada@example.com", "")
+		race(func(int) error { return h.Resend(h.ctx(), attempt, visitor) })
+		list := h.mailsTo("ada@example.com")
+		if len(list) != 5 {
+			t.Fatalf("%d mails left, the cap is 5", len(list))
+		}
+		worked := 0
+		for _, m := range list {
+			if _, err := h.Verify(h.ctx(), VerifyInput{Token: h.linkToken(m), Password: goodPassword}); err == nil {
+				worked++
+			}
+		}
+		if worked != 1 {
+			t.Errorf("%d of the links work, want the newest", worked)
+		}
+	})
+}
+
 func TestTheCapOfMailsHoldsForSignUpsAtOnce(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		race(func(int) error {

@@ -100,7 +100,6 @@ func (s *Service) registerPending(ctx context.Context, u *models.User, by tokens
 	if err != nil {
 		return Registered{}, err
 	}
-	defer letter.refundOn(&err)
 	err = s.DB.Write(ctx, func(tx *gorm.DB) error {
 		if err := insertPending(tx, u); err != nil {
 			return err
@@ -151,7 +150,6 @@ func (s *Service) registerAtOnce(ctx context.Context, u *models.User, by tokens.
 		return s.Audit.Append(tx, ownEvent(audit.SignupRequested, u.ID, by))
 	})
 	if err != nil {
-		letter.refund()
 		return Registered{}, s.taken(ctx, err, u)
 	}
 	return Registered{Active: u}, nil

@@ -251,8 +251,8 @@ func (s *Service) Resend(ctx context.Context, attempt string, by tokens.Client) 
 	if err != nil || !letter.leaves {
 		return err
 	}
-	defer letter.refundOn(&err)
-	return s.DB.Write(ctx, func(tx *gorm.DB) error {
+	letter.strict = true
+	err = s.DB.Write(ctx, func(tx *gorm.DB) error {
 		link, err := s.Tokens.Links.Renew(tx, attempt, letter.link(up.user.ID))
 		if err != nil {
 			return err
@@ -262,6 +262,10 @@ func (s *Service) Resend(ctx context.Context, attempt string, by tokens.Client) 
 		}
 		return s.Audit.Append(tx, event(audit.SignupResent, up.user.ID, by))
 	})
+	if errors.Is(err, mail.ErrCap) {
+		return nil // as at the cap: the link that was sent stays good
+	}
+	return err
 }
 
 // rival is the account that has the address of a pending sign-up already.
@@ -279,7 +283,6 @@ func (s *Service) SendVerification(ctx context.Context, u *models.User, by token
 	if err != nil {
 		return secrets.Raw{}, err
 	}
-	defer letter.refundOn(&err)
 	err = s.DB.Write(ctx, func(tx *gorm.DB) error {
 		link, err := s.Tokens.Links.Create(tx, letter.link(u.ID))
 		if err != nil {

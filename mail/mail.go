@@ -85,7 +85,7 @@ func (m *Mailer) Enqueue(tx *gorm.DB, msg Message) error {
 	if err != nil {
 		return err
 	}
-	return tx.Create(&row).Error
+	return insert(tx, &row, msg.Allowance)
 }
 
 func (m *Mailer) row(msg Message) (models.OutboxMail, error) {

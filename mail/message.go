@@ -60,6 +60,8 @@ type Message struct {
 	// templates.Device says it) and "ip", the network address it was done from;
 	// factor notices may have "factor": totp, passkey or recovery.
 	Data map[string]string
+	// Allowance holds the mail back when its cap is reached; nil is no cap.
+	Allowance *Allowance
 }
 
 // InboxMessage is a mail as the development inbox shows it.

@@ -26,7 +26,7 @@ func (m *Mailer) EnqueueNobody(tx *gorm.DB, msg Message) error {
 		return err
 	}
 	row.State, row.Recipient = nobody, ""
-	return tx.Create(&row).Error
+	return insert(tx, &row, msg.Allowance)
 }
 
 // nobodyFor is longer than the day for which letters to one address are counted.
