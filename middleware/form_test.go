@@ -34,6 +34,19 @@ func TestAFormThatTwoParsersMayReadDifferentlyIsRefused(t *testing.T) {
 	}
 }
 
+// RFC 6749, section 3.1: no parameter may be sent more than once.
+func TestAProgramSendsNoParameterTwice(t *testing.T) {
+	for _, body := range []string{"token=a&token=b", "token=a&x=1&x=2", "token=a&token_type_hint=&token_type_hint=", "token=%zz", "token=%00", "token=a;b"} {
+		if form, err := parseStrictForm(body, []string{"token", "token_type_hint"}); apperr.From(err) == nil || apperr.From(err).Kind != apperr.Malformed {
+			t.Errorf("%q: got %v and %v", body, form, err)
+		}
+	}
+	form, err := parseStrictForm("token=a&other=b", []string{"token", "token_type_hint"})
+	if err != nil || form.Get("token") != "a" || form.Has("other") || form.Has("token_type_hint") {
+		t.Errorf("got %v and %v", form, err)
+	}
+}
+
 func TestOnlyAnUrlencodedFormIsAForm(t *testing.T) {
 	for _, kind := range []string{"", "text/plain", "application/json", "multipart/form-data; boundary=x"} {
 		r := httptest.NewRequest("POST", "/", strings.NewReader("username=a"))
@@ -56,6 +69,19 @@ func FuzzAFormNeverHoldsBytesThatAreNoText(f *testing.F) {
 			if strings.ContainsRune(typed, 0) || strings.ToValidUTF8(typed, "") != typed {
 				t.Fatalf("%q: field %s holds %q", body, name, typed)
 			}
+		}
+	})
+}
+
+func FuzzAStrictFormHasOneReading(f *testing.F) {
+	for _, seed := range []string{"token=a", "token=a&token=b", "token=a&token_type_hint=access_token", "token=%00", "&&=", "token=a&%74oken=b"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		form, err := parseStrictForm(body, []string{"token"})
+		loose, looseErr := parseForm(body, []string{"token"})
+		if err == nil && (looseErr != nil || loose.Get("token") != form.Get("token")) {
+			t.Fatalf("%q: read as %q and as %q, %v", body, form, loose, looseErr)
 		}
 	})
 }

@@ -125,8 +125,8 @@ func (s *personals) remembered(key tokenHash) (told, bool) {
 		t, ok = s.bad[key]
 		limit = badFor
 	}
-	age := t.age(s.now())
-	return t, ok && age >= 0 && age < limit
+	now := s.now()
+	return t, ok && now.unix >= t.at.unix && t.age(now) < limit
 }
 
 func (t told) age(now instant) time.Duration {
