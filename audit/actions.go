@@ -41,6 +41,8 @@ const (
 	UserDisabled Action = "user.disabled"
 	UserEnabled  Action = "user.enabled"
 	UserRoles    Action = "user.roles"
+	// UsersImported stands for a batch of accounts that came from a file.
+	UsersImported Action = "users.imported"
 
 	SetupLink Action = "setup.link"
 	SetupDone Action = "setup.done"

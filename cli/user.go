@@ -24,7 +24,7 @@ func userCmd() *cobra.Command {
 		userAddCmd(), userListCmd(), userShowCmd(),
 		userSwitchCmd("disable", "End every session and token of a person and let nobody in", true),
 		userSwitchCmd("enable", "Let a disabled person in again", false),
-		userRoleCmd(), userResetLinkCmd())
+		userRoleCmd(), userResetLinkCmd(), userImportCmd(), userExportCmd())
 }
 
 func userAddCmd() *cobra.Command {
