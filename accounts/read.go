@@ -27,9 +27,9 @@ func (s *Service) ByLogin(ctx context.Context, login string) (*models.User, erro
 	case !ok:
 		return nil, nil
 	case isEmail:
-		return s.one(ctx, "email_key = ?", key)
+		return s.oneWithDevices(ctx, "email_key = ?", key)
 	}
-	return s.one(ctx, "username_key = ?", key)
+	return s.oneWithDevices(ctx, "username_key = ?", key)
 }
 
 // Get reads an account by its id; ErrNotFound when there is none.
@@ -44,9 +44,14 @@ func (s *Service) Get(ctx context.Context, id models.ID) (*models.User, error) {
 	return u, err
 }
 
-const findUserSQL = `SELECT id, username, username_key, email, email_key, email_verified_at, name, locale,
+const userColumns = `id, username, username_key, email, email_key, email_verified_at, name, locale,
  password_hash, password_changed_at, roles, token_epoch, session_epoch, sign_ins, last_sign_in_at, disabled_at,
- created_at, updated_at FROM users WHERE `
+ created_at, updated_at`
+
+const (
+	findUserSQL  = `SELECT ` + userColumns + ` FROM users WHERE `
+	findLoginSQL = `SELECT ` + userColumns + `, (SELECT marks FROM known_devices d WHERE d.user_id = users.id) FROM users WHERE `
+)
 
 // one reads the account that a condition on a unique column finds; nil is none.
 // The condition is a constant of this room, the value always a parameter. Every
@@ -54,17 +59,32 @@ const findUserSQL = `SELECT id, username, username_key, email, email_key, email_
 // scanned one by one: GORM's reflection would cost more than the query.
 func (s *Service) one(ctx context.Context, where string, arg any) (*models.User, error) {
 	var u models.User
-	err := s.DB.ReadRow(ctx, findUserSQL+where, arg).Scan(
+	return found(&u, s.DB.ReadRow(ctx, findUserSQL+where, arg).Scan(columnsOf(&u)...))
+}
+
+// oneWithDevices also reads what NoteDevice needs, so that a sign-in costs no
+// round trip more.
+func (s *Service) oneWithDevices(ctx context.Context, where string, arg any) (*models.User, error) {
+	var u models.User
+	return found(&u, s.DB.ReadRow(ctx, findLoginSQL+where, arg).Scan(append(columnsOf(&u), &u.DeviceMarks)...))
+}
+
+func columnsOf(u *models.User) []any {
+	return []any{
 		&u.ID, &u.Username, &u.UsernameKey, &u.Email, &u.EmailKey, &u.EmailVerifiedAt, &u.Name, &u.Locale,
 		&u.PasswordHash, &u.PasswordChangedAt, &u.Roles, &u.TokenEpoch, &u.SessionEpoch, &u.SignIns, &u.LastSignInAt, &u.DisabledAt,
-		&u.CreatedAt, &u.UpdatedAt)
+		&u.CreatedAt, &u.UpdatedAt,
+	}
+}
+
+func found(u *models.User, err error) (*models.User, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, database.Unavailable(err)
 	}
-	return &u, nil
+	return u, nil
 }
 
 // RecordSignIn counts a sign-in in the transaction that starts the session. A

@@ -40,13 +40,22 @@ func (a *app) apiSessions(c *gin.Context) error {
 }
 
 // apiEndOthers answers DELETE /api/v1/me/sessions: every session but the one
-// that asks.
+// that asks, and with ?all=true that one as well.
 func (a *app) apiEndOthers(c *gin.Context) error {
 	ctx, receipt, err := a.receipt(c)
 	if err != nil {
 		return err
 	}
 	me := whoIs(c)
+	switch all, given := c.GetQuery("all"); {
+	case given && all == "true":
+		if err := a.Accounts.EndAllSessions(ctx, me.user, a.by(c)); err != nil {
+			return err
+		}
+		return a.ended(c, receipt)
+	case given && all != "false":
+		return apperr.New(apperr.Malformed, "bad_all")
+	}
 	if _, err := a.Tokens.Sessions.EndOthers(ctx, me.user, me.session, a.web.Client(c)); err != nil {
 		return err
 	}

@@ -62,9 +62,10 @@ func (a *app) login(c *gin.Context) error {
 // mail that has just left; with one that has to be changed, the address of the
 // page for it.
 func (a *app) loginBrowser(c *gin.Context, in loginBody) (attempt string, err error) {
+	device := a.deviceOf(c)
 	done, err := a.SignIn.SignIn(c.Request.Context(), signin.Input{
 		Login: in.Username, Password: in.Password, Web: true, Client: a.by(c),
-		Anonymous: middleware.Session(c), Data: websession.DataWith(good("signed_in")),
+		Anonymous: middleware.Session(c), Data: websession.DataWith(good("signed_in")), Device: device,
 	})
 	if errors.Is(err, signin.ErrMustChange) {
 		return a.changeFirst(c, done, err)
@@ -76,6 +77,7 @@ func (a *app) loginBrowser(c *gin.Context, in loginBody) (attempt string, err er
 		return "", apperr.New(apperr.Internal, "internal") // a next step without a page
 	}
 	websession.Adopt(c, done.Session)
+	a.keepDevice(c, device)
 	return "", nil
 }
 

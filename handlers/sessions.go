@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/internal/apperr"
+	"gatehouse/internal/websession"
 	"gatehouse/middleware"
 	"gatehouse/models"
 	"gatehouse/templates"
@@ -26,14 +27,17 @@ func (a *app) sessions(c *gin.Context) error {
 	return a.drawSessions(c, s, u, list)
 }
 
-// endSessions answers POST /account/sessions: one session by its id, or all
-// others when the button of that name was pressed.
+// endSessions answers POST /account/sessions: one session by its id, all
+// others or all, when the button of that name was pressed.
 func (a *app) endSessions(c *gin.Context) error {
-	form, err := middleware.ParseForm(c.Request, "id", "others")
+	form, err := middleware.ParseForm(c.Request, "id", "others", "all")
 	if err != nil {
 		return err
 	}
 	s := middleware.Session(c)
+	if form.Has("all") {
+		return a.endAllSessions(c, s)
+	}
 	if form.Has("others") {
 		n, err := a.Tokens.Sessions.EndOthers(c.Request.Context(), s.UserID, s.ID, a.by(c))
 		if err != nil {
@@ -42,6 +46,16 @@ func (a *app) endSessions(c *gin.Context) error {
 		return a.done(c, good("others_ended", "Count", strconv.Itoa(n)), "/account/sessions")
 	}
 	return a.endSession(c, s, form.Get("id"))
+}
+
+// endAllSessions signs out everywhere, here included.
+func (a *app) endAllSessions(c *gin.Context, s *tokens.Session) error {
+	if err := a.Accounts.EndAllSessions(c.Request.Context(), s.UserID, a.by(c)); err != nil {
+		return err
+	}
+	websession.Restart(c, good("all_ended"))
+	middleware.SeeOther(c, "/login")
+	return nil
 }
 
 // endSession ends one. That of another person is not found (rule 21); one's

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"gatehouse/models"
+	"gatehouse/templates"
 	"gatehouse/tokens"
 	"gatehouse/verify"
 )
@@ -90,6 +91,7 @@ func (s *Set) Client(c *gin.Context) tokens.Client {
 	client := s.ClientOf(c.Request)
 	client.RequestID = s.RequestID(c)
 	client.Locale = s.Lang(c)
+	client.Device = templates.Device(client.UserAgent).In(client.Locale)
 	return client
 }
 

@@ -31,6 +31,8 @@ type User struct {
 	DisabledAt   Time
 	CreatedAt    Time
 	UpdatedAt    Time
+	// DeviceMarks is of the table known_devices, read for a sign-in.
+	DeviceMarks []byte `gorm:"-"`
 }
 
 // TableName names the table for GORM.

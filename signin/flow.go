@@ -80,6 +80,8 @@ type Input struct {
 	Login, Password string
 	Web             bool // a browser: the answer has a cookie; else it has tokens
 	Client          tokens.Client
+	// Device is by what a browser is known that was here before; "" for a program.
+	Device string
 	// Anonymous is the session that the browser came with; it dies.
 	Anonymous *tokens.Session
 	// Data is carried into the new session: the flash message.

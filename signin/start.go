@@ -23,7 +23,9 @@ func (f *Flow) start(ctx context.Context, in Input, t try, s slot, v Verdict) (R
 	}
 	var done started
 	err := f.DB.Write(ctx, func(tx *gorm.DB) (err error) {
-		done, err = f.write(tx, t, s, begin)
+		if done, err = f.write(tx, t, s, begin); err == nil && !done.gone {
+			err = f.Accounts.NoteDevice(tx, t.user, in.Device, in.Client)
+		}
 		return err
 	})
 	if err == nil && done.gone {

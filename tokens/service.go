@@ -27,6 +27,8 @@ type Client struct {
 	UserAgent string
 	RequestID string
 	Locale    string
+	// Device is the UserAgent in words, for mails.
+	Device string
 }
 
 // Subject is the row of the view "admissions": all that may be known here of

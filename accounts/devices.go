@@ -1,0 +1,120 @@
+package accounts
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net/netip"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+
+	"gatehouse/internal/apperr"
+	"gatehouse/internal/database"
+	"gatehouse/internal/ratelimit"
+	"gatehouse/internal/secrets"
+	"gatehouse/mail"
+	"gatehouse/models"
+	"gatehouse/tokens"
+)
+
+// A browser is known by a random value in a cookie of its own, a program by its
+// name and its network. It opens nothing: it only decides whether a sign-in is
+// news to the owner. The table holds marks that are another for each person,
+// so that two people at one browser cannot be told from it.
+const (
+	devicePrefix = "gh_dv_"
+	markSize     = 8
+	entrySize    = markSize + 4 // and the day it was last seen
+	mostDevices  = 32
+)
+
+// NewDevice is the value of a cookie for a browser that has none.
+func NewDevice() secrets.Raw { return secrets.NewToken(devicePrefix) }
+
+// IsDevice reports whether a cookie can be one of ours.
+func IsDevice(s string) bool {
+	return len(s) == len(NewDevice().Reveal()) && strings.HasPrefix(s, devicePrefix)
+}
+
+// deviceMark is what the table keeps; device is the value of the cookie, ""
+// for a program.
+func deviceMark(user models.ID, device string, by tokens.Client) []byte {
+	if device == "" {
+		product, _, _ := strings.Cut(by.UserAgent, "/") // an update is no other device
+		addr, _ := netip.ParseAddr(by.IP)
+		device = "program " + product + " " + ratelimit.NetworkKey(addr)
+	}
+	h, _ := secrets.HashOf("device/"+user.String(), device)
+	return h.Bytes()[:markSize]
+}
+
+// withDevice puts a device in front of the marks of a person. changed is false
+// for one that was seen today; the oldest goes when there are too many.
+func withDevice(marks, mark []byte, now time.Time) (next []byte, known, changed bool) {
+	day := uint32(now.Unix() / (24 * 60 * 60))
+	next = binary.BigEndian.AppendUint32(bytes.Clone(mark), day)
+	for len(marks) >= entrySize {
+		entry := marks[:entrySize]
+		marks = marks[entrySize:]
+		if bytes.Equal(entry[:markSize], mark) {
+			known, changed = true, binary.BigEndian.Uint32(entry[markSize:]) != day
+			continue
+		}
+		if len(next) < mostDevices*entrySize {
+			next = append(next, entry...)
+		}
+	}
+	return next, known, changed || !known
+}
+
+// NoteDevice remembers the device of a sign-in, in its transaction, and tells
+// the owner by mail of one that was not seen before. u comes from ByLogin, which
+// read the marks. A device of today costs no statement. The very first sign-in
+// is no news, and nothing here stops one.
+func (s *Service) NoteDevice(tx *gorm.DB, u *models.User, device string, by tokens.Client) error {
+	now := s.now()
+	next, known, changed := withDevice(u.DeviceMarks, deviceMark(u.ID, device, by), now.Time)
+	if !changed {
+		return nil
+	}
+	if err := writeMarks(tx, u, next, now); err != nil {
+		return err
+	}
+	if known || u.SignIns == 0 {
+		return nil
+	}
+	return s.tellOfDevice(tx, u, by)
+}
+
+func writeMarks(tx *gorm.DB, u *models.User, marks []byte, now models.Time) error {
+	res := tx.Exec(`UPDATE known_devices SET marks = ?, updated_at = ? WHERE user_id = ?`, marks, now, u.ID)
+	if res.Error != nil || res.RowsAffected > 0 || len(u.DeviceMarks) > 0 {
+		return res.Error
+	}
+	err := tx.Exec(`INSERT INTO known_devices (user_id, marks, updated_at) VALUES (?, ?, ?)`, u.ID, marks, now).Error
+	if database.IsDuplicate(err) {
+		return nil // another sign-in of this moment; the next one from here is news again
+	}
+	return err
+}
+
+// tellOfDevice queues the notice. It names the device and the network address,
+// and no place: guessing one warns nobody well. At the cap, and for an address
+// that no mail can be sent to, there is none: the sign-in goes on.
+func (s *Service) tellOfDevice(tx *gorm.DB, u *models.User, by tokens.Client) error {
+	if !s.Mail.Configured() {
+		return nil
+	}
+	if ok, _ := s.Limits.Take("mail_"+mail.NewDevice, s.Config.MailPerAddress, string(u.EmailKey)); !ok {
+		return nil
+	}
+	err := s.Mail.Enqueue(tx, mail.Message{
+		To: Mailbox(u.Email, u.EmailKey), Locale: u.Locale, Purpose: mail.NewDevice, Link: s.Config.BaseURL + "/account/sessions",
+		Data: map[string]string{"device": by.Device, "ip": by.IP},
+	})
+	if apperr.Reason(err) == "bad_address" {
+		return nil
+	}
+	return err
+}
