@@ -8,6 +8,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"gatehouse/internal/database"
 	"gatehouse/internal/testkit"
 	"gatehouse/models"
 )
@@ -129,7 +130,7 @@ func TestAFollowerThatDoesNotAnswerIsNamed(t *testing.T) {
 }
 
 func TestAFollowerAtAnotherNodeCounts(t *testing.T) {
-	nodes := mysqlFeeds(t, 2)
+	nodes, _ := mysqlFeeds(t, 2)
 	a, b := nodes[0], nodes[1]
 	run(t, a, b)
 	newInstance(t, b).follow()
@@ -138,7 +139,7 @@ func TestAFollowerAtAnotherNodeCounts(t *testing.T) {
 	wantReceipt(t, r, 2, 1, 3, 0)
 }
 
-func mysqlFeeds(t *testing.T, n int) []*Feed {
+func mysqlFeeds(t *testing.T, n int) ([]*Feed, *testkit.Clock) {
 	t.Helper()
 	url, clock := testkit.MySQLURL(t), testkit.NewClock()
 	feeds := make([]*Feed, n)
@@ -147,7 +148,7 @@ func mysqlFeeds(t *testing.T, n int) []*Feed {
 		feeds[i] = newFeed(d, newLog(d))
 		start(t, feeds[i].log)
 	}
-	return feeds
+	return feeds, clock
 }
 
 func TestNobodyToWaitForIsACompleteReceiptAtOnce(t *testing.T) {
@@ -179,6 +180,114 @@ func TestACommandWaitsForTheServerBesideIt(t *testing.T) {
 		wantReceipt(t, r, 1, 1, 2, 0)
 		if !server.log.Revoked(token) {
 			t.Error("the server acknowledged and accepts")
+		}
+	})
+}
+
+func TestACommandBesideADeadServerWaitsForItsBound(t *testing.T) {
+	testkit.EachURL(t, func(t *testing.T, url string) {
+		clock := testkit.NewClock()
+		d := feedDeps(t, testkit.Open(t, url, clock.Now), clock)
+		start(t, newLog(d)) // and dies
+		command := newFeed(d, newLog(d))
+		want := ended(t, command)
+		done := waits(t, command, want)
+		sealedFor(t, want)
+		clock.Advance(NodeBound + NodeBound/50)
+		wantReceipt(t, <-done, 1, 0, 0, 1)
+	})
+}
+
+func TestAViewOlderThanTheBoundOfANodeIsNotFresh(t *testing.T) {
+	eachLogs(t, 1, func(t *testing.T, nodes []*Log, clock *testkit.Clock) {
+		a := nodes[0]
+		clock.Advance(NodeBound)
+		if !a.Fresh() {
+			t.Error("refuses too early")
+		}
+		clock.Advance(time.Millisecond)
+		if a.Fresh() {
+			t.Error("a view of more than 10 s is believed")
+		}
+		beat(t, a)
+		poll(t, a)
+		if !a.Fresh() {
+			t.Error("refuses after it has read everything")
+		}
+	})
+	l := newLog(Deps{Clock: testkit.NewClock().Now})
+	if l.Fresh() {
+		t.Error("a node that has read nothing is fresh")
+	}
+}
+
+// countWrites has the database count how often rows of nodes are written.
+func countWrites(t *testing.T, l *Log) func() int64 {
+	t.Helper()
+	exec(t, l, "CREATE TABLE acks_written (n INTEGER NOT NULL)")
+	exec(t, l, "INSERT INTO acks_written VALUES (0)")
+	body := "UPDATE acks_written SET n = n + 1"
+	if l.db.Dialect() == database.SQLite {
+		body = "BEGIN " + body + "; END"
+	}
+	exec(t, l, "CREATE TRIGGER acks_count AFTER UPDATE ON node_acks FOR EACH ROW "+body)
+	return func() (n int64) {
+		if err := l.db.Read(t.Context()).Raw("SELECT n FROM acks_written").Scan(&n).Error; err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+}
+
+func TestANodeWritesNothingWithoutAWaiterAndLittleWithMany(t *testing.T) {
+	eachFeeds(t, 1, func(t *testing.T, feeds []*Feed, _ *testkit.Clock) {
+		f := feeds[0]
+		writes := countWrites(t, f.log)
+		run(t, f)
+		for range 5 {
+			newInstance(t, f).follow()
+		}
+		for range 30 {
+			ending, _ := session()
+			end(t, f.log, ending)
+		}
+		until(t, "all is read", func() bool { return countRows(t, f.log, "revocation_outbox") == 0 })
+		if n := writes(); n != 0 {
+			t.Errorf("%d writes without a waiter", n)
+		}
+		began := time.Now()
+		var all sync.WaitGroup
+		for range 40 {
+			all.Go(func() {
+				for range 5 {
+					if r := f.Wait(t.Context(), ended(t, f), longWait); !r.Complete {
+						t.Errorf("got %+v", r)
+					}
+				}
+			})
+		}
+		all.Wait()
+		took := time.Since(began)
+		if n, most := writes(), int64(took/ackEvery)+2; n > most {
+			t.Errorf("%d writes in %v, at most %d", n, took, most)
+		}
+		t.Logf("200 receipts in %v with %d writes", took, writes())
+	})
+}
+
+func FuzzReport(f *testing.F) {
+	r := &report{watched: time.Hour, heard: map[models.ID]said{models.NewID(): {3, time.Second}}, nodes: map[models.ID]time.Duration{models.NewID(): time.Minute}}
+	f.Add(r.encode())
+	f.Add([]byte{reportVersion})
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r, err := decodeReport(&models.NodeAck{Body: body})
+		if err != nil {
+			return
+		}
+		again, err := decodeReport(&models.NodeAck{Body: r.encode()})
+		if err != nil || again.watched != r.watched || len(again.heard) != len(r.heard) || len(again.nodes) != len(r.nodes) {
+			t.Errorf("%x does not come back", body)
 		}
 	})
 }
