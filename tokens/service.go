@@ -125,7 +125,7 @@ func New(d Deps) *Service {
 	s.Refresh = newRefresh(d, s.Access, s.Log)
 	s.Sessions = newSessions(d, s.Log)
 	s.Links = newLinks(d)
-	s.Services = newServices(d)
+	s.Services = newServices(d, s.Log)
 	s.Personal = newPersonal(d, s.Log)
 	s.Feed = newFeed(d, s.Log)
 	s.renew = newRenewer(d)

@@ -13,6 +13,7 @@ import (
 	"gatehouse/internal/database"
 	"gatehouse/internal/secrets"
 	"gatehouse/models"
+	"gatehouse/verify"
 )
 
 const (
@@ -35,6 +36,7 @@ var serviceName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 // Services owns the credentials of programs that follow the revocation log.
 type Services struct {
 	deps Deps
+	log  *Log
 
 	mu     sync.Mutex
 	list   map[secrets.Hash]models.ServiceAccount
@@ -43,8 +45,8 @@ type Services struct {
 	seen   map[models.ID]time.Time
 }
 
-func newServices(d Deps) *Services {
-	return &Services{deps: d, seen: map[models.ID]time.Time{}}
+func newServices(d Deps, l *Log) *Services {
+	return &Services{deps: d, log: l, seen: map[models.ID]time.Time{}}
 }
 
 // Add makes a credential and returns it the one time it exists in the clear.
@@ -84,15 +86,22 @@ func (s *Services) add(tx *gorm.DB, row models.ServiceAccount, by Client) error 
 	return s.record(tx, audit.ServiceAdded, row.Name, by)
 }
 
-// Remove ends a credential; false when there is none of that name. Its
-// instances are refused within a second on every node, and then refuse by
-// their own bound.
+// Remove ends a credential; false when there is none of that name. The end is
+// in the revocation log, so that a receipt tells which nodes refuse it; its
+// instances hear nothing more and refuse by their own bound.
 func (s *Services) Remove(ctx context.Context, name string, by Client) (removed bool, err error) {
-	err = s.deps.DB.Write(ctx, func(tx *gorm.DB) error {
+	err = s.log.Write(ctx, func(tx *gorm.DB) error {
 		res := tx.Exec("UPDATE services SET disabled_at = ? WHERE name = ? AND disabled_at IS NULL", models.At(s.deps.Clock()), name)
 		removed = res.Error == nil && res.RowsAffected == 1
 		if !removed {
 			return res.Error
+		}
+		var hash []byte
+		if err := tx.Raw("SELECT secret_hash FROM services WHERE name = ?", name).Row().Scan(&hash); err != nil {
+			return err
+		}
+		if err := s.log.Append(tx, Entry{Kind: EntryToken, Target: hash[:16]}); err != nil {
+			return err
 		}
 		return s.record(tx, audit.ServiceRemoved, name, by)
 	})
@@ -129,7 +138,7 @@ func (s *Services) Authenticate(ctx context.Context, raw string) (*models.Servic
 		return nil, err
 	}
 	row, ok := s.list[hash]
-	if !ok {
+	if !ok || s.log.Revoked(&verify.Principal{JTI: [16]byte(hash[:16])}) {
 		return nil, ErrNoService
 	}
 	s.touch(ctx, row.ID)

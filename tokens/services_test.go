@@ -30,7 +30,8 @@ func eachServices(t *testing.T, test func(t *testing.T, here, there *Services, c
 	testkit.EachURL(t, func(t *testing.T, url string) {
 		clock := testkit.NewClock()
 		a, b := testkit.Open(t, url, clock.Now), testkit.Open(t, url, clock.Now)
-		test(t, newServices(feedDeps(t, a, clock)), newServices(feedDeps(t, b, clock)), clock)
+		here, there := feedDeps(t, a, clock), feedDeps(t, b, clock)
+		test(t, newServices(here, newLog(here)), newServices(there, newLog(there)), clock)
 	})
 }
 
@@ -122,7 +123,8 @@ func TestThirtyTwoWhoAddOneNameMakeOneService(t *testing.T) {
 
 func TestNamesAndCredentialsThatAreNoneAreRefused(t *testing.T) {
 	clock := testkit.NewClock()
-	s := newServices(feedDeps(t, testkit.DB(t), clock))
+	d := feedDeps(t, testkit.DB(t), clock)
+	s := newServices(d, newLog(d))
 	for _, name := range []string{"", "Orders", "a b", "-a", strings.Repeat("a", 65), "a\n"} {
 		if _, err := s.Add(t.Context(), name, Client{}); apperr.From(err) == nil || apperr.From(err).Kind != apperr.Invalid {
 			t.Errorf("%q: got %v", name, err)
