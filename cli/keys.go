@@ -121,7 +121,8 @@ func rotateKeys(ctx context.Context, cmd *cobra.Command, r *server.Rooms, now bo
 }
 
 func keysRevokeCmd() *cobra.Command {
-	return &cobra.Command{
+	var w waiting
+	cmd := &cobra.Command{
 		Use:   "revoke KID...",
 		Short: "End keys that were stolen: all that they ever signed is refused at once and for ever",
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -131,25 +132,29 @@ func keysRevokeCmd() *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withRooms(cmd, func(ctx context.Context, r *server.Rooms) error { return revokeKeys(ctx, cmd, r, args) })
+			return withRooms(cmd, func(ctx context.Context, r *server.Rooms) error {
+				return w.ending(ctx, cmd, r, func(ctx context.Context) (string, error) { return revokeKeys(ctx, r, args) })
+			})
 		},
 	}
+	addWaitFlags(cmd, &w)
+	return cmd
 }
 
-func revokeKeys(ctx context.Context, cmd *cobra.Command, r *server.Rooms, kids []string) error {
-	err := r.Tokens.RevokeKeys(ctx, kids)
+func revokeKeys(ctx context.Context, r *server.Rooms, kids []string) (said string, err error) {
+	err = r.Tokens.RevokeKeys(ctx, kids)
 	switch apperr.Reason(err) {
 	case "":
 	case "no_such_key":
-		return errors.New("there is no such signing key: see \"keys list\"")
+		return "", errors.New("there is no such signing key: see \"keys list\"")
 	case "key_revoked":
-		return errors.New("the key is revoked already: see \"keys list\"")
+		return "", errors.New("the key is revoked already: see \"keys list\"")
 	default:
-		return explain(err)
+		return "", explain(err)
 	}
 	for _, kid := range kids {
-		fmt.Fprintf(cmd.OutOrStdout(), "%s is revoked: what it signed is refused.\n", kid)
+		said += kid + " is revoked: what it signed is refused.\n"
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "Access tokens are now signed by %s (%s). People stay signed in.\n", r.Keys.Signer().KID, r.Keys.Signer().Alg)
-	return nil
+	signer := r.Keys.Signer()
+	return said + fmt.Sprintf("Access tokens are now signed by %s (%s). People stay signed in.\n", signer.KID, signer.Alg), nil
 }

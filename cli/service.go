@@ -60,10 +60,28 @@ func serviceListCmd() *cobra.Command {
 
 // shownService is a service as --json prints it.
 type shownService struct {
-	Name       string     `json:"name"`
-	Instances  int        `json:"instances"`
-	CreatedAt  time.Time  `json:"created_at"`
-	LastSeenAt *time.Time `json:"last_seen_at,omitempty"`
+	Name       string          `json:"name"`
+	Instances  int             `json:"instances"`
+	CreatedAt  time.Time       `json:"created_at"`
+	LastSeenAt *time.Time      `json:"last_seen_at,omitempty"`
+	Running    []shownInstance `json:"running"`
+}
+
+// shownInstance is a running instance: what it does when it knows nothing new
+// for longer than its bound, and when it was last noted, once a minute.
+type shownInstance struct {
+	ID          string    `json:"id"`
+	Mode        string    `json:"mode"`
+	Bound       string    `json:"bound"`
+	Since       time.Time `json:"since"`
+	LastHeardAt time.Time `json:"last_heard_at"`
+}
+
+func instanceView(f models.Follower) shownInstance {
+	return shownInstance{
+		ID: f.ID.String(), Mode: f.Mode, Bound: (time.Duration(f.Bound) * time.Microsecond).String(),
+		Since: f.RegisteredAt.Time, LastHeardAt: f.SeenAt.Time,
+	}
 }
 
 func listServices(ctx context.Context, cmd *cobra.Command, r *server.Rooms, asJSON bool) error {
@@ -75,16 +93,16 @@ func listServices(ctx context.Context, cmd *cobra.Command, r *server.Rooms, asJS
 	if err != nil {
 		return explain(err)
 	}
-	instances := map[models.ID]int{}
+	instances := map[models.ID][]shownInstance{}
 	for _, f := range running {
-		instances[f.ServiceID]++
+		instances[f.ServiceID] = append(instances[f.ServiceID], instanceView(f))
 	}
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	if !asJSON {
 		fmt.Fprintln(w, "NAME\tINSTANCES\tCREATED\tLAST SEEN")
 	}
 	for _, s := range list {
-		v := shownService{Name: s.Name, Instances: instances[s.ID], CreatedAt: s.CreatedAt.Time}
+		v := shownService{Name: s.Name, Instances: len(instances[s.ID]), CreatedAt: s.CreatedAt.Time, Running: instances[s.ID]}
 		last := "never"
 		if !s.LastSeenAt.IsZero() {
 			v.LastSeenAt, last = &s.LastSeenAt.Time, s.LastSeenAt.Format(time.DateTime)+" UTC"
@@ -96,27 +114,32 @@ func listServices(ctx context.Context, cmd *cobra.Command, r *server.Rooms, asJS
 			continue
 		}
 		fmt.Fprintf(w, "%s\t%d\t%s UTC\t%s\n", v.Name, v.Instances, v.CreatedAt.Format(time.DateTime), last)
+		for _, one := range v.Running {
+			fmt.Fprintf(w, "  %s\t%ss beyond %s\tsince %s UTC\theard %s UTC\n",
+				one.ID, one.Mode, one.Bound, one.Since.Format(time.DateTime), one.LastHeardAt.Format(time.DateTime))
+		}
 	}
 	return w.Flush()
 }
 
 func serviceRemoveCmd() *cobra.Command {
-	return &cobra.Command{
+	var w waiting
+	cmd := &cobra.Command{
 		Use:   "remove NAME",
 		Short: "End the credential of a service",
 		Args:  exactArgs(1, "a name"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withRooms(cmd, func(ctx context.Context, r *server.Rooms) error {
-				removed, err := r.Tokens.Services.Remove(ctx, args[0], operator)
-				if err != nil {
-					return explain(err)
-				}
-				if !removed {
-					return fmt.Errorf("no service has the name %q", args[0])
-				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s is removed.\n", args[0])
-				return nil
+				return w.ending(ctx, cmd, r, func(ctx context.Context) (string, error) {
+					removed, err := r.Tokens.Services.Remove(ctx, args[0], operator)
+					if err == nil && !removed {
+						err = fmt.Errorf("no service has the name %q", args[0])
+					}
+					return args[0] + " is removed.\n", explain(err)
+				})
 			})
 		},
 	}
+	addWaitFlags(cmd, &w)
+	return cmd
 }

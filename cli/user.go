@@ -122,24 +122,29 @@ func userShowCmd() *cobra.Command {
 }
 
 func userSwitchCmd(use, short string, disable bool) *cobra.Command {
-	return &cobra.Command{
+	var w waiting
+	cmd := &cobra.Command{
 		Use:   use + " WHO",
 		Short: short,
 		Args:  exactArgs(1, "an address, a username or an id"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withUser(cmd, args[0], func(ctx context.Context, r *server.Rooms, u *models.User) error {
-				if err := r.Accounts.SetDisabled(ctx, u.ID, disable, operator); err != nil {
-					return explain(err)
-				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s is %sd.\n", u.Email, use)
-				return nil
+				return w.ending(ctx, cmd, r, func(ctx context.Context) (string, error) {
+					err := r.Accounts.SetDisabled(ctx, u.ID, disable, operator)
+					return fmt.Sprintf("%s is %sd.\n", u.Email, use), explain(err)
+				})
 			})
 		},
 	}
+	if disable {
+		addWaitFlags(cmd, &w)
+	}
+	return cmd
 }
 
 func userRoleCmd() *cobra.Command {
 	var add, remove []string
+	var w waiting
 	cmd := &cobra.Command{
 		Use:   "role WHO",
 		Short: "Give roles to a person or take them away",
@@ -150,16 +155,16 @@ func userRoleCmd() *cobra.Command {
 			}
 			return withUser(cmd, args[0], func(ctx context.Context, r *server.Rooms, u *models.User) error {
 				roles := changeRoles(u.Roles.List(), add, remove)
-				if err := r.Accounts.SetRoles(ctx, u.ID, roles, operator); err != nil {
-					return explain(err)
-				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s has the roles: %s\n", u.Email, strings.Join(roles, ", "))
-				return nil
+				return w.ending(ctx, cmd, r, func(ctx context.Context) (string, error) {
+					err := r.Accounts.SetRoles(ctx, u.ID, roles, operator)
+					return fmt.Sprintf("%s has the roles: %s\n", u.Email, strings.Join(roles, ", ")), explain(err)
+				})
 			})
 		},
 	}
 	cmd.Flags().StringSliceVar(&add, "add", nil, "a role to give; may be given again")
 	cmd.Flags().StringSliceVar(&remove, "remove", nil, "a role to take away; may be given again")
+	addWaitFlags(cmd, &w)
 	return cmd
 }
 

@@ -177,7 +177,7 @@ func (r *Rooms) tokensDeps() tokens.Deps {
 	c := r.Config
 	return tokens.Deps{
 		DB: r.DB, Keys: r.Keys, Audit: r.Audit, Box: r.Box, Clock: r.Clock, Log: r.Logger,
-		Admit: accounts.Admit,
+		Admit: accounts.Admit, Node: nodeName(c.ListenAddr),
 		// Accounts is built after tokens; the function is called much later.
 		Alarm: func(tx *gorm.DB, user models.ID, what string) error { return r.Accounts.Alarm(tx, user, what) },
 		Config: tokens.Config{
@@ -186,6 +186,15 @@ func (r *Rooms) tokensDeps() tokens.Deps {
 			SessionIdleTTL: c.SessionIdleTTL, SessionAbsoluteTTL: c.SessionAbsoluteTTL,
 		},
 	}
+}
+
+// nodeName is how an operator finds this process: the machine and its address.
+func nodeName(listenAddr string) string {
+	host, err := os.Hostname()
+	if err != nil {
+		return listenAddr
+	}
+	return host + " " + listenAddr
 }
 
 func (r *Rooms) accountsDeps() accounts.Deps {
