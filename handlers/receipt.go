@@ -1,14 +1,19 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/internal/apperr"
+	"gatehouse/internal/websession"
 	"gatehouse/middleware"
 	"gatehouse/tokens"
 )
@@ -73,4 +78,59 @@ func (a *app) await(c *gin.Context, want *tokens.Want, timeout time.Duration) to
 	_ = control.SetReadDeadline(time.Time{}) // not every writer has one
 	_ = control.SetWriteDeadline(a.Wall().Add(timeout + writeTime))
 	return a.Tokens.Feed.Wait(middleware.Patient(c), want, timeout)
+}
+
+// endedEverywhere adds to the message of an ending where it is in force: how
+// fast it was everywhere, or who is missing and until when at the latest. It
+// waits a moment only, because a person looks at a page meanwhile.
+func (a *app) endedEverywhere(c *gin.Context, want *tokens.Want, told websession.Flash) websession.Flash {
+	r := a.await(c, want, tokens.DefaultWait)
+	all := r.Nodes + r.Subscribers
+	if r.Revoked == 0 || all == 0 {
+		return told
+	}
+	maps.Copy(told.Params, map[string]string{
+		"Seconds": decimal(a.web.Lang(c), r.Elapsed()), "Receipt": strconv.FormatInt(r.Seq, 10),
+		"Servers": strconv.Itoa(r.Nodes), "Services": strconv.Itoa(r.Subscribers),
+		"Confirmed": strconv.Itoa(r.Acknowledged), "Fenced": strconv.Itoa(r.Fenced),
+	})
+	if r.Complete {
+		told.Key += "_everywhere"
+		return told
+	}
+	until, known := r.Until()
+	if !known {
+		return told
+	}
+	told.Key, told.Kind = told.Key+"_waiting", "warn"
+	told.Params["Open"], told.Params["All"] = strconv.Itoa(len(r.Pending)), strconv.Itoa(all)
+	told.Params["Until"], told.Params["Names"] = until.UTC().Format("15:04:05"), names(r.Pending)
+	return told
+}
+
+// mostNames is how many of the missing a message names.
+const mostNames = 5
+
+// names are those who are missing, each name once.
+func names(missing []tokens.Missing) string {
+	var list []string
+	for _, m := range missing {
+		if name := cmp.Or(m.Name, m.Instance); !slices.Contains(list, name) {
+			list = append(list, name)
+		}
+	}
+	if len(list) > mostNames {
+		list = append(list[:mostNames], "…")
+	}
+	return strings.Join(list, ", ")
+}
+
+// decimal is a time in seconds with one digit behind the mark, which German
+// writes as a comma, and never 0.0: nothing takes no time at all.
+func decimal(lang string, d time.Duration) string {
+	text := strconv.FormatFloat(max(d.Seconds(), 0.1), 'f', 1, 64)
+	if lang == "de" {
+		text = strings.Replace(text, ".", ",", 1)
+	}
+	return text
 }

@@ -1,10 +1,12 @@
 package handlers_test
 
 import (
+	"regexp"
 	"testing"
 	"time"
 
 	"gatehouse/internal/testserver"
+	"gatehouse/tokens"
 	"gatehouse/verify"
 )
 
@@ -85,4 +87,37 @@ func TestAReceiptCountsAServiceAndNamesOneThatIsSilent(t *testing.T) {
 	if r["complete"] != false || len(missing) != 1 || missing[0].(map[string]any)["name"] != "orders" || r["acknowledged"] != 2.0 {
 		t.Errorf("got %v", a.Body)
 	}
+}
+
+func TestTheSessionsPageSaysHowFastAnEndingWasEverywhere(t *testing.T) {
+	s := testserver.New(t)
+	s.User(mara, "mara", password)
+	b := s.Browser().Login("mara", password)
+	for range 3 {
+		s.Browser().Login("mara", password)
+	}
+	id := regexp.MustCompile(`name="id" value="([^"]+)"`).FindStringSubmatch(b.Get("/account/sessions").Is(200).Body)[1]
+	b.Follow(b.Post("/account/sessions", "id", id)).Has("ended everywhere in 0.1 s.", "Receipt 1: servers 1, services 0, confirmed 1, silent and refusing 0.")
+	orders := service(t, s)
+	orders.Call("POST", "/api/v1/revocations/ack", ack(cursor(t, orders.Call("GET", "/api/v1/revocations", nil).Is(200)))).Is(200)
+	b.Follow(b.Post("/account/sessions", "others", "1")).Has("2 other devices were signed out.",
+		"1 of 2 have not answered. They let them in no longer than until 03:0", "Still open: orders.")
+}
+
+func TestANodeWhoseViewIsOldRefusesByItself(t *testing.T) {
+	s := testserver.New(t, func(o *testserver.Options) { o.Fresh = true })
+	s.User(mara, "mara", password)
+	c, p := newChecker(t), s.Program().Login("mara", password)
+	ended := s.Program().Login("mara", password)
+	ended.Call("POST", "/api/v1/logout", nil).Is(204)
+	p.Call("GET", "/auth", nil).Is(200)
+	s.Clock.Advance(tokens.NodeBound + time.Second) // and nothing was read meanwhile
+	for _, path := range []string{"/auth", "/api/v1/me"} {
+		a := c.check(p.Call("GET", path, nil).Fails(503, "unavailable"))
+		if a.Header.Get("Retry-After") == "" {
+			t.Errorf("%s: no Retry-After", path)
+		}
+		ended.Call("GET", path, nil).Is(401) // what is known is said
+	}
+	s.Program().Call("GET", "/auth", nil).Is(401)
 }

@@ -39,11 +39,12 @@ func (a *app) endSessions(c *gin.Context) error {
 		return a.endAllSessions(c, s)
 	}
 	if form.Has("others") {
-		n, err := a.Tokens.Sessions.EndOthers(c.Request.Context(), s.UserID, s.ID, a.by(c))
+		ctx, want := tokens.WithReceipt(c.Request.Context())
+		n, err := a.Tokens.Sessions.EndOthers(ctx, s.UserID, s.ID, a.by(c))
 		if err != nil {
 			return err
 		}
-		return a.done(c, good("others_ended", "Count", strconv.Itoa(n)), "/account/sessions")
+		return a.done(c, a.endedEverywhere(c, want, good("others_ended", "Count", strconv.Itoa(n))), "/account/sessions")
 	}
 	return a.endSession(c, s, form.Get("id"))
 }
@@ -68,7 +69,7 @@ func (a *app) endSession(c *gin.Context, s *tokens.Session, typed string) error 
 	if id == s.ID {
 		return a.logout(c)
 	}
-	ctx := c.Request.Context()
+	ctx, want := tokens.WithReceipt(c.Request.Context())
 	list, err := a.Tokens.Sessions.List(ctx, s.UserID)
 	if err != nil {
 		return err
@@ -81,5 +82,6 @@ func (a *app) endSession(c *gin.Context, s *tokens.Session, typed string) error 
 	if !ended || i < 0 {
 		return apperr.New(apperr.NotFound, "not_found")
 	}
-	return a.done(c, good("session_ended", "Device", templates.Device(list[i].UserAgent).In(a.web.Lang(c))), "/account/sessions")
+	told := good("session_ended", "Device", templates.Device(list[i].UserAgent).In(a.web.Lang(c)))
+	return a.done(c, a.endedEverywhere(c, want, told), "/account/sessions")
 }

@@ -65,10 +65,11 @@ const (
 )
 
 // Flash is a message above the content: at most two sentences, the first of
-// which is bold. Make one of the locales with Renderer.Flash.
+// which is bold, and a line of small print. Make one of the locales with
+// Renderer.Flash.
 type Flash struct {
-	Kind        Kind
-	Title, Text string
+	Kind                Kind
+	Title, Text, Detail string
 }
 
 // LoginView is the sign-in page. POST /login takes username, password and

@@ -136,7 +136,8 @@ func (r *Renderer) Words(lang, key string, params map[string]any) string {
 }
 
 // Flash is the message "flash.<key>" of the locales, with "flash.<key>.text"
-// as its second sentence when there is one. Parameters come as text, because
+// as its second sentence and "flash.<key>.detail" as its small print when there
+// are such. Parameters come as text, because
 // they were kept in a session; a number among them chooses the plural form.
 func (r *Renderer) Flash(lang string, kind Kind, key string, params map[string]string) Flash {
 	values := make(map[string]any, len(params))
@@ -148,6 +149,6 @@ func (r *Renderer) Flash(lang string, kind Kind, key string, params map[string]s
 	}
 	return Flash{
 		Kind: kind, Title: r.words.Text(lang, "flash."+key, values),
-		Text: r.words.Text(lang, "flash."+key+".text", values),
+		Text: r.words.Text(lang, "flash."+key+".text", values), Detail: r.words.Text(lang, "flash."+key+".detail", values),
 	}
 }

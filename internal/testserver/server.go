@@ -47,6 +47,7 @@ type Options struct {
 	LoginPerNetwork   ratelimit.Rule
 	Parts             []handlers.Part
 	Quiet             bool // logs as a busy server does: failures only
+	Fresh             bool // bearer tokens are refused when the log was not read for long, as a real server does
 }
 
 // Server is a running server without a socket.
@@ -161,9 +162,13 @@ func (s *Server) engine(log *slog.Logger) http.Handler {
 		list = append(list, verify.Key{KID: k.KID, Alg: k.Alg, Public: k.Key})
 	}
 	s.must(set.Set(list))
-	verifier, err := verify.New(verify.Options{
+	options := verify.Options{
 		Issuer: s.Options.AppURL, Audience: s.Options.AppURL, Keys: set, Revocations: s.Tokens.Log, Personal: s.Tokens.Personal, Clock: s.Clock.Now,
-	})
+	}
+	if s.Options.Fresh {
+		options.Fresh = s.Tokens.Log.Fresh
+	}
+	verifier, err := verify.New(options)
 	s.must(err)
 	parts := s.Options.Parts
 	if parts == nil {
