@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/internal/database"
 	"gatehouse/internal/testkit"
 )
 
@@ -196,6 +197,34 @@ func TestEveryBadServerIsOutlived(t *testing.T) {
 			}
 		})
 	}
+}
+
+// While no server takes mail, only the first of the queue is tried; the others
+// must not leave days later, with codes that ended long ago.
+func TestMailsWhoseTimeIsOverFailWithoutATry(t *testing.T) {
+	testkit.EachDB(t, func(t *testing.T, db *database.DB) {
+		f := newFixture(t, db, func(d *Deps) { d.SMTPURL, d.From = "smtp://localhost:1", "login@harbour.example" })
+		for range trimBatch + 3 {
+			f.enqueue(confirm("mara@harbour.example"))
+		}
+		claimed := f.rows()[0]
+		f.clock.Advance(giveUpAfter - time.Second)
+		if err := f.Trim(t.Context()); err != nil || f.rows()[5].State != queued {
+			t.Fatal(err, f.rows()[5].State)
+		}
+		if mine, err := f.newWorker().claim(t.Context(), &claimed); !mine || err != nil {
+			t.Fatal(mine, err)
+		}
+		f.clock.Advance(time.Second)
+		if err := f.Trim(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for i, row := range f.rows() {
+			if want := map[bool]string{true: queued, false: failed}[i == 0]; row.State != want {
+				t.Fatalf("mail %d is %s, want %s", i, row.State, want)
+			}
+		}
+	})
 }
 
 // The worker keeps its connection from mail to mail and opens another when the

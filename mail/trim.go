@@ -29,6 +29,9 @@ func (m *Mailer) Trim(ctx context.Context) error {
 	if m.dev() {
 		return m.trimInbox(ctx)
 	}
+	if err := m.expire(ctx); err != nil {
+		return err
+	}
 	for _, step := range []struct {
 		state string
 		age   time.Duration
@@ -47,6 +50,45 @@ func (m *Mailer) Trim(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// expire fails the mails whose time was over before a server took them: while
+// none does, only the first of the queue is tried. A claimed mail is left to
+// its sender: its next time lies ahead.
+func (m *Mailer) expire(ctx context.Context) error {
+	for {
+		now := m.Clock()
+		over := func(tx *gorm.DB) *gorm.DB {
+			return tx.Where("state = ? AND next_at <= ? AND give_up_at <= ?", queued, models.At(now), models.At(now))
+		}
+		var rows []models.OutboxMail
+		if err := over(m.DB.Read(ctx)).Select("id").Limit(trimBatch).Find(&rows).Error; err != nil || len(rows) == 0 {
+			return database.Unavailable(err)
+		}
+		var ended int64
+		err := m.DB.Write(ctx, func(tx *gorm.DB) error {
+			ended = 0
+			for i := range rows {
+				done := over(tx.Model(&models.OutboxMail{}).Where("id = ?", rows[i].ID)).
+					UpdateColumns(map[string]any{"state": failed, "last_error": "its time was over before a server took it"})
+				if done.Error != nil {
+					return done.Error
+				}
+				ended += done.RowsAffected
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		m.Log.Error("mail: given up, because no server took mail for so long", "mails", ended)
+		for range ended {
+			m.Metrics.Mail(failed)
+		}
+		if len(rows) < trimBatch {
+			return nil
+		}
+	}
 }
 
 func (m *Mailer) trimInbox(ctx context.Context) error {
