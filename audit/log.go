@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -60,16 +61,38 @@ func (l *Log) Prepare(e Event) (Line, error) {
 }
 
 // The batch is missing: a row is written unlinked.
-const appendSQL = `INSERT INTO audit_events (id, at, action, outcome, reason, actor_id, subject_id, session_id,
- client_id, request_id, detail, personal, salt, commitment) VALUES ( ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+const (
+	appendSQL = `INSERT INTO audit_events (id, at, action, outcome, reason, actor_id, subject_id, session_id,
+ client_id, request_id, detail, personal, salt, commitment) VALUES `
+	appendRow = "( ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	append1   = appendSQL + appendRow
+)
 
 // Append is Log.Append. The columns are named, because nearly every write of
 // the product has such a row and GORM's reflection would cost as much again.
 func (l Line) Append(tx *gorm.DB) error {
-	r := &l.row
-	_, err := database.Exec(tx, appendSQL, r.ID, r.At, r.Action, r.Outcome, r.Reason, r.ActorID, r.SubjectID, r.SessionID,
-		r.ClientID, r.RequestID, r.Detail, r.Personal, r.Salt, r.Commitment)
+	_, err := database.Exec(tx, append1, l.values(nil)...)
 	return err
+}
+
+// AppendAll is Append for the lines of one transaction with many causes, with
+// one INSERT.
+func AppendAll(tx *gorm.DB, lines []Line) error {
+	if len(lines) == 0 {
+		return nil
+	}
+	var values []any
+	for _, l := range lines {
+		values = l.values(values)
+	}
+	_, err := database.Exec(tx, append1+strings.Repeat(", "+appendRow, len(lines)-1), values...)
+	return err
+}
+
+func (l *Line) values(to []any) []any {
+	r := &l.row
+	return append(to, r.ID, r.At, r.Action, r.Outcome, r.Reason, r.ActorID, r.SubjectID, r.SessionID,
+		r.ClientID, r.RequestID, r.Detail, r.Personal, r.Salt, r.Commitment)
 }
 
 // Record writes e in a transaction of its own, for what changed nothing else.

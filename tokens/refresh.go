@@ -62,16 +62,19 @@ type Refresh struct {
 	config Config
 	access *Access
 	ended  *Log
+	group  *rotations
 	// garbage bounds how many audit rows strangers can cause with tokens that
 	// are not ours, which cost them nothing to make up.
 	garbage *ratelimit.Limiter
 }
 
 func newRefresh(d Deps, a *Access, l *Log) *Refresh {
-	return &Refresh{
+	r := &Refresh{
 		db: d.DB, keys: d.Keys, audit: d.Audit, clock: d.Clock, log: d.Log, admit: d.Admit, alarm: d.Alarm,
 		config: d.Config, access: a, ended: l, garbage: ratelimit.New(d.Clock, 1),
 	}
+	r.group = &rotations{refresh: r}
+	return r
 }
 
 func (r *Refresh) key() refreshKey { return r.keys.MACKey("refresh") }
@@ -211,8 +214,6 @@ func (r *Refresh) answer(ctx context.Context, a attempt) (Refreshed, error) {
 	return Refreshed{}, r.refuse(ctx, a)
 }
 
-var errLostRace = errors.New("tokens: the refresh family changed before the exchange")
-
 // rotate exchanges the newest token. The times of the access token are fixed
 // before the conditional UPDATE and it is signed after the commit: issuing and
 // ending write the same row, so that they cannot both succeed.
@@ -222,25 +223,28 @@ func (r *Refresh) rotate(ctx context.Context, a attempt) (answer Refreshed, won 
 	if err != nil {
 		return Refreshed{}, false, err
 	}
-	pending := r.access.Prepare(a.grant())
-	err = r.db.Write(ctx, func(tx *gorm.DB) error {
-		won, err := x.write(tx, a.row, a.token)
-		if err == nil && !won {
-			err = errLostRace
-		}
-		if err != nil {
-			return err
-		}
-		return line.Append(tx)
-	})
-	if errors.Is(err, errLostRace) {
-		return Refreshed{}, false, nil
-	}
-	if err != nil {
+	pending := r.access.Prepare(a.row.grant())
+	won, err = r.commit(ctx, &rotation{exchange: x, row: a.row, token: a.token, line: line})
+	if err != nil || !won {
 		return Refreshed{}, false, err
 	}
 	answer, err = a.row.refreshed(pending, x.next, x.idle)
 	return answer, true, err
+}
+
+// commit writes a rotation with its audit row, or nothing when it lost its race.
+func (r *Refresh) commit(ctx context.Context, n *rotation) (won bool, err error) {
+	if r.db.Dialect() == database.MySQL {
+		return r.group.commit(ctx, n)
+	}
+	err = r.db.Write(ctx, func(tx *gorm.DB) error {
+		won, err = n.write(tx, n.row, n.token)
+		if err != nil || !won {
+			return err
+		}
+		return n.line.Append(tx)
+	})
+	return won && err == nil, err
 }
 
 // repeat gives the current token again. It is derived from the one presented,
