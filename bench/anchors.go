@@ -24,6 +24,12 @@ func runAnchor(name, port string) error {
 	e.GET("/hello", func(c *gin.Context) { c.String(http.StatusOK, "hello") })
 	switch name {
 	case "hello":
+	case "follower":
+		held, err := follow()
+		if err != nil {
+			return err
+		}
+		e.GET("/held", gin.WrapF(held))
 	case "ginjwt":
 		if err := addGinJWT(e); err != nil {
 			return err

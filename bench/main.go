@@ -23,10 +23,11 @@ const (
 )
 
 var (
-	rounds  = flag.Int("rounds", 3, "rounds of each measurement, at least 3 for the table to mean something")
-	length  = flag.Duration("for", 3*time.Second, "length of one measurement")
-	profile = flag.String("profile", "", "write a CPU profile of this process, in which sight and mysql run")
-	only    = flag.String("only", "", "run only the part of this name: check, sight, pages, hash, refresh, peers, start, scale, mysql, storm")
+	rounds    = flag.Int("rounds", 3, "rounds of each measurement, at least 3 for the table to mean something")
+	length    = flag.Duration("for", 3*time.Second, "length of one measurement")
+	profile   = flag.String("profile", "", "write a CPU profile of this process, in which sight and mysql run")
+	only      = flag.String("only", "", "run only the part of this name: check, sight, pages, hash, refresh, ended, peers, start, scale, families, mysql, storm")
+	manyCount = flag.Int("families", 10_000_000, "how many refresh families the part families has; they take about 350 bytes each in the temporary folder")
 )
 
 // bench is what the parts share.
@@ -82,8 +83,8 @@ func run() error {
 		run  func(*bench) error
 	}{
 		{"check", measureChecks}, {"sight", measureSight}, {"pages", measurePages}, {"hash", measureSignIn},
-		{"refresh", measureRefresh}, {"peers", measurePeers},
-		{"start", measureStart}, {"scale", measureScale}, {"mysql", measureMySQL}, {"storm", measureStorm},
+		{"refresh", measureRefresh}, {"ended", measureEnded}, {"peers", measurePeers},
+		{"start", measureStart}, {"scale", measureScale}, {"families", measureFamilies}, {"mysql", measureMySQL}, {"storm", measureStorm},
 	} {
 		if *only != "" && *only != part.name {
 			continue

@@ -39,7 +39,10 @@ func measureMySQL(b *bench) error {
 	if err := measureDriver(b, dsn); err != nil {
 		return err
 	}
-	return measureTrips(b, admin, dsn)
+	if err := measureTrips(b, admin, dsn); err != nil {
+		return err
+	}
+	return measureMySQLRefresh(b, admin, dsn)
 }
 
 func measureDriver(b *bench, dsn string) error {
@@ -113,11 +116,11 @@ const mysqlWorkers = 8
 func (b *bench) turns(ours, theirs func(worker int) error) ([]float64, error) {
 	var ratios []float64
 	for range b.rounds {
-		t, err := rateOf(theirs, b.d)
+		t, err := rateOf(mysqlWorkers, theirs, b.d)
 		if err != nil {
 			return nil, err
 		}
-		o, err := rateOf(ours, b.d)
+		o, err := rateOf(mysqlWorkers, ours, b.d)
 		if err != nil {
 			return nil, err
 		}
@@ -126,12 +129,12 @@ func (b *bench) turns(ours, theirs func(worker int) error) ([]float64, error) {
 	return ratios, nil
 }
 
-func rateOf(f func(worker int) error, d time.Duration) (float64, error) {
+func rateOf(workers int, f func(worker int) error, d time.Duration) (float64, error) {
 	var n atomic.Int64
 	var failed atomic.Pointer[error]
 	begin := time.Now()
 	var wg sync.WaitGroup
-	for w := range mysqlWorkers {
+	for w := range workers {
 		wg.Go(func() {
 			for time.Since(begin) < d && failed.Load() == nil {
 				if err := f(w); err != nil {
