@@ -18,7 +18,7 @@ func base62Len(n int) int { return int(math.Ceil(float64(8*n) / math.Log2(62))) 
 
 // The number is worked on as words of 64 bits, the highest first, and ten digits
 // at a time: 62^10 is the largest power that fits a word. Every token that is
-// read or written passes here, and big.Int took four times as long.
+// read or written passes here, and big.Int took several times as long.
 const (
 	digitsAtOnce = 10
 	powerAtOnce  = 839_299_365_868_340_224 // 62^10
