@@ -294,6 +294,10 @@ func TestWhatPeopleTypeIsNeverMarkup(t *testing.T) {
 		Wrong: map[string]string{"username": evil, "email": evil},
 		Alert: &templates.Flash{Kind: templates.Bad, Title: evil},
 	}
+	ownForm := templates.Form{
+		Typed: map[string]string{"token_name": evil, "apps": evil, "expires_at": evil},
+		Wrong: map[string]string{"token_name": evil, "apps": evil, "expires_at": evil, "scopes": evil},
+	}
 	row := templates.SessionRow{ID: evil, UserAgent: evil, IP: evil}
 	views := map[string]any{
 		templates.PageLogin:    templates.LoginView{Layout: l, Form: form, ReturnTo: evil},
@@ -308,6 +312,10 @@ func TestWhatPeopleTypeIsNeverMarkup(t *testing.T) {
 		templates.PageProfile:  templates.ProfileView{Layout: l, Form: form, Email: evil},
 		templates.PageSecurity: templates.SecurityView{Layout: l, Form: form, Login: evil},
 		templates.PageSessions: templates.SessionsView{Layout: l, Current: row, Others: []templates.SessionRow{row}},
+		templates.PageTokens: templates.TokensView{Layout: l, Form: ownForm, Proved: true, Tokens: []templates.PersonalRow{
+			{ID: evil, Name: evil, Scopes: []string{evil}, IP: evil, LastUsed: sampleNow}, {ID: evil, Name: evil, Via: evil, LastUsed: sampleNow},
+		}},
+		templates.PagePersonal: templates.PersonalView{Layout: l, Token: evil, Name: evil, Scopes: []string{evil}, AppURL: evil},
 		templates.PageInbox: templates.InboxView{Layout: l, Messages: []templates.InboxMessage{
 			{To: evil, Subject: evil, Purpose: evil, Code: evil, Text: evil, HTML: evil, Links: []string{"javascript:alert(1)", evil}},
 		}},
