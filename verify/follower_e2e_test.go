@@ -104,3 +104,33 @@ func TestACredentialThatIsRemovedFollowsNoMore(t *testing.T) {
 	}
 	eventually(t, 15*time.Second, func() bool { return v.Within(1500*time.Millisecond).Ready() != nil })
 }
+
+func TestAServiceGoesOverToTheLogThatARestoreBegan(t *testing.T) {
+	s := testserver.New(t)
+	s.User("ada@example.com", "ada", "correct horse battery")
+	srv := node(t, s)
+	v := service(t, s, srv.URL, "orders")
+	before := s.Program().Login("ada", "correct horse battery")
+	if _, err := v.Verify(t.Context(), before.Access); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Tokens.Restored(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	// The key of the old token is still in its cache; what refuses it is the log.
+	eventually(t, 10*time.Second, func() bool {
+		_, err := v.Verify(t.Context(), before.Access)
+		return errors.Is(err, verify.ErrRevoked)
+	})
+	after := s.Program().Login("ada", "correct horse battery")
+	eventually(t, 10*time.Second, func() bool {
+		_, err := v.Verify(t.Context(), after.Access)
+		return err == nil && v.Ready() == nil
+	})
+	for range 20 { // and it stays so, once nothing of the log before is held any more
+		if _, err := v.Verify(t.Context(), before.Access); err == nil {
+			t.Fatal("a token of before the restore is accepted again")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
