@@ -75,11 +75,11 @@ Without FILE it does that to the database as it is: with MySQL after a dump was 
 	}
 	addJSONFlag(cmd, &o.asJSON)
 	cmd.Flags().BoolVar(&o.yes, "yes", false, "do not ask")
-	cmd.Flags().BoolVar(&o.KeepSessions, "keep-sessions", false, "keep sessions and refresh tokens: those that were ended since the backup come back to life")
+	cmd.Flags().BoolVar(&o.KeepSessions, "keep-sessions", false, "keep sessions, refresh and personal tokens: those that were ended since the backup come back to life")
 	return cmd
 }
 
-const keepWarning = "warning: sessions and refresh tokens are kept as they were in the backup. Whoever was signed out, disabled or robbed since then is signed in again."
+const keepWarning = "warning: sessions, refresh and personal tokens are kept as they were in the backup. Whoever was signed out, disabled or robbed since then is signed in again."
 
 func restore(cmd *cobra.Command, o restoreOptions) error {
 	c, err := config.Load()
@@ -112,8 +112,8 @@ func restore(cmd *cobra.Command, o restoreOptions) error {
 		fmt.Fprintf(out, "Ended: %d links and %d signing keys. Sessions were kept.\n", done.Ended["links"], done.Ended["keys"])
 		return nil
 	}
-	fmt.Fprintf(out, "Ended: %d sessions, %d refresh tokens, %d links, %d signing keys. Everybody signs in again.\n",
-		done.Ended["sessions"], done.Ended["refresh_families"], done.Ended["links"], done.Ended["keys"])
+	fmt.Fprintf(out, "Ended: %d sessions, %d refresh tokens, %d personal tokens, %d links, %d signing keys. Everybody signs in again.\n",
+		done.Ended["sessions"], done.Ended["refresh_families"], done.Ended["personal_tokens"], done.Ended["links"], done.Ended["keys"])
 	return nil
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // errMySQLBackup is a whole answer: a MySQL database has better tools.
-var errMySQLBackup = errors.New("backup is for SQLite; with MySQL use: mariadb-dump --single-transaction --routines=false NAME > FILE (all tables and the view admissions; keep SECRET_KEY with it)")
+var errMySQLBackup = errors.New("backup is for SQLite; with MySQL use: mariadb-dump --single-transaction NAME > FILE (all tables and the view admissions; keep SECRET_KEY with it)")
 
 // BackupDone says what a backup holds.
 type BackupDone struct {

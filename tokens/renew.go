@@ -34,7 +34,7 @@ type renewer struct {
 }
 
 func newRenewer(d Deps) *renewer {
-	return &renewer{deps: d, ends: []func(*gorm.DB, *Renewal) error{endAllSessions, endAllLinks}}
+	return &renewer{deps: d, ends: []func(*gorm.DB, *Renewal) error{endAllSessions, endAllPersonal, endAllLinks}}
 }
 
 // OnRenewal has a kind of secret end with all the others when the database went

@@ -63,6 +63,17 @@ func endAllSessions(tx *gorm.DB, r *Renewal) error {
 	return nil
 }
 
+// endAllPersonal ends every personal token. Services that remember one as good
+// forget it within seconds, as they do after any ending.
+func endAllPersonal(tx *gorm.DB, r *Renewal) error {
+	if r.KeepSessions {
+		return nil
+	}
+	res := tx.Exec("UPDATE personal_tokens SET ended_at = ?, ended_why = ?, slot = NULL WHERE ended_at IS NULL", r.At, WhyRestored)
+	r.Ended["personal_tokens"] = res.RowsAffected
+	return res.Error
+}
+
 // endAllLinks ends every mailed link and code and every attempt that waits for
 // one, also when sessions are kept: one that was used since must not be good
 // again.

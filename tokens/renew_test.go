@@ -19,7 +19,7 @@ import (
 // rewound are the tables that a backup brings back; the audit record is left
 // alone, so that tests can read it.
 var rewound = []string{"revocation_batches", "revocation_outbox", "deployment", "past_logs", "nodes", "sessions",
-	"refresh_families", "one_time_tokens", "users", "signing_keys", "key_slots"}
+	"refresh_families", "one_time_tokens", "users", "signing_keys", "key_slots", "personal_tokens"}
 
 // node is a further process on the database of r, with a ring of its own.
 func (r *room) node() *room {
@@ -98,6 +98,7 @@ func (r *room) notRenewed() {
 
 // past is a person's whole past that ended after the backup.
 type past struct {
+	personal         string
 	browser, program Started
 	refresh          string
 	access, disabled AccessToken
@@ -112,6 +113,8 @@ func (r *room) lives() past {
 	ctx := r.t.Context()
 	anna, ole := r.person("anna"), r.person("ole")
 	p := past{browser: r.browser(anna), link: r.mailed().Token.Reveal()}
+	personal := r.makePersonal(anna, "sessions:read")
+	p.personal = personal.Token.Reveal()
 	var session models.ID
 	session, p.refresh = r.family(anna)
 	_, other := r.family(ole)
@@ -133,6 +136,9 @@ func (r *room) lives() past {
 	}
 	if _, err := r.consume(VerifyEmail, p.link); err != nil {
 		r.t.Fatal(err)
+	}
+	if ended, err := r.Personal.End(ctx, anna.ID, personal.ID, "", Client{}); err != nil || !ended {
+		r.t.Fatal(ended, err)
 	}
 	if err := r.RevokeKeys(ctx, []string{r.deps.Keys.Signer().KID}); err != nil {
 		r.t.Fatal(err)
@@ -185,6 +191,7 @@ func TestADatabaseThatWentBackUnderRunningNodesRevivesNothing(t *testing.T) {
 			if _, err := n.rotate(p.refresh); !errors.Is(err, ErrInvalidGrant) {
 				t.Errorf("%s node says %v to an ended family", name, err)
 			}
+			n.wantInactive(p.personal)
 			if _, err := n.consume(VerifyEmail, p.link); !errors.Is(err, ErrLink) {
 				t.Errorf("%s node says %v to a used link", name, err)
 			}

@@ -167,6 +167,9 @@ func (l *Log) registerAgain(ctx context.Context) error {
 	if err != nil || rows == 0 {
 		return err // a row that is not there at all is found out by the next beat
 	}
+	if _, err := l.db.Exec(ctx, "DELETE FROM node_acks WHERE node_id = ?", l.node.id); err != nil {
+		return err
+	}
 	return l.register(ctx)
 }
 
