@@ -37,7 +37,7 @@ func TestANodeThatStoodStillAcceptsNothingThatEndedMeanwhile(t *testing.T) {
 	url := testkit.MySQLURL(t)
 	f := newFleet(t, url, url)
 	a, b := f.nodes[0], f.nodes[1]
-	rounds, each := testkit.Sized(1, 8), 64
+	rounds, each := testkit.Sized(1, 5), 64
 	c := &clients{f: f, a: a, b: b, begun: map[string]bool{}, over: map[string]bool{}}
 	ctx, stop := context.WithCancel(t.Context())
 	var all sync.WaitGroup
