@@ -1,17 +1,98 @@
 package proofs
 
 import (
+	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
 
-	"gorm.io/gorm"
-
-	"gatehouse/tokens"
 	"gatehouse/verify"
 )
+
+// child is a service in a process of its own, which can be stopped.
+type child struct {
+	cmd *exec.Cmd
+	url string
+}
+
+// envService tells this test binary to be a service: it holds verify.Options.
+const envService = "GATEHOUSE_PROOF_SERVICE"
+
+// serveAsService answers 200 to a good token, as a service behind verify does.
+func serveAsService() int {
+	var o verify.Options
+	if err := json.Unmarshal([]byte(os.Getenv(envService)), &o); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	v, err := verify.New(o)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer v.Close()
+	return listenAsService(v)
+}
+
+func (f *fleet) startChild(n *node, bound time.Duration) *child {
+	f.t.Helper()
+	options, err := json.Marshal(map[string]any{
+		"Issuer": f.url, "JWKSURL": n.url() + "/.well-known/jwks.json", "FeedURL": n.url() + "/api/v1/revocations",
+		"Service": f.secret(), "Bound": bound,
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	c := &child{cmd: exec.Command(os.Args[0])}
+	c.cmd.Env = []string{envService + "=" + string(options)}
+	c.cmd.Stderr = os.Stderr
+	out, err := c.cmd.StdoutPipe()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if err := c.cmd.Start(); err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() {
+		_ = c.cmd.Process.Signal(syscall.SIGCONT)
+		_ = c.cmd.Process.Kill()
+		_ = c.cmd.Wait()
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	c.url = strings.TrimSpace(line)
+	return c
+}
+
+// try asks the child about a token.
+func (c *child) try(ctx context.Context, token string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url, nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	res, err := web.Do(req)
+	if err != nil {
+		return err
+	}
+	res.Body.Close()
+	switch res.StatusCode {
+	case http.StatusOK:
+		return errAccepted
+	case http.StatusUnauthorized:
+		return nil
+	}
+	return fmt.Errorf("the service answers %d", res.StatusCode)
+}
 
 // listenAsService prints its address and serves until it is killed.
 func listenAsService(v *verify.Verifier) int {
@@ -33,20 +114,4 @@ func listenAsService(v *verify.Verifier) int {
 	}))
 	fmt.Fprintln(os.Stderr, err)
 	return 1
-}
-
-// family makes a session with a family of refresh tokens under it.
-func (f *fleet) family(ctx context.Context) (id, raw string, err error) {
-	err = f.rooms.DB.Write(ctx, func(tx *gorm.DB) error {
-		started, err := f.rooms.Tokens.Sessions.Start(tx, tokens.SignIn{
-			Subject: f.subject, AuthTime: f.rooms.Clock(), ACR: "aal1", AMR: []string{"pwd"},
-		})
-		if err != nil {
-			return err
-		}
-		issued, err := f.rooms.Tokens.Refresh.Issue(tx, started.ID, f.subject.ID, "", nil)
-		id, raw = started.ID.String(), issued.Token.Reveal()
-		return err
-	})
-	return id, raw, err
 }

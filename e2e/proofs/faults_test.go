@@ -86,6 +86,7 @@ func (g *group) check(ctx context.Context, t *testing.T, s *service, h *history,
 // the services' feeds are cut, slowed, spoiled and flooded and a node is
 // killed, each fault for services of its own.
 func TestNoFaultOfTheFeedMakesAServiceAcceptBeyondItsBound(t *testing.T) {
+	beside(t)
 	url := testkit.MySQLURL(t)
 	f := newFleet(t, testkit.Sized([]string{url, url}, []string{url, url, url})...)
 	seed := testkit.Seed(t)

@@ -10,12 +10,14 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"gorm.io/gorm"
 
 	"gatehouse/config"
+	"gatehouse/internal/testkit"
 	"gatehouse/models"
 	"gatehouse/server"
 	"gatehouse/tokens"
@@ -91,11 +93,7 @@ func (f *fleet) settings(n *node, database string) []string {
 
 func (f *fleet) openRooms(n *node, database string) {
 	f.t.Helper()
-	for _, setting := range f.settings(n, database) {
-		name, value, _ := strings.Cut(setting, "=")
-		f.t.Setenv(name, value)
-	}
-	c, err := config.Load()
+	c, err := load(f.settings(n, database))
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -113,6 +111,29 @@ func (f *fleet) openRooms(n *node, database string) {
 		f.t.Fatal(err)
 	}
 	f.subject = tokens.Subject{ID: row.Subject, Enabled: row.Enabled, Roles: row.Roles, TokenEpoch: row.TokenEpoch, SessionEpoch: row.SessionEpoch}
+}
+
+// loading guards the environment while it is set for one fleet.
+var loading sync.Mutex
+
+// load reads settings as a process does whose environment they are.
+func load(settings []string) (config.Config, error) {
+	loading.Lock()
+	defer loading.Unlock()
+	for _, setting := range settings {
+		name, value, _ := strings.Cut(setting, "=")
+		os.Setenv(name, value)
+		defer os.Unsetenv(name)
+	}
+	return config.Load()
+}
+
+// beside lets a proof that mostly waits run beside the others like it. The
+// long form runs one after the other, because some of it is measured.
+func beside(t *testing.T) {
+	if !testkit.Proving() {
+		t.Parallel()
+	}
 }
 
 // mint makes sessions of the person and a token of each.
@@ -167,6 +188,8 @@ type receipt struct {
 	Fenced       int   `json:"fenced"`
 	ElapsedMS    int64 `json:"elapsed_ms"`
 	Complete     bool  `json:"complete"`
+
+	Pending json.RawMessage `json:"pending"`
 }
 
 // endAndWait ends a session and waits for the receipt.

@@ -70,7 +70,7 @@ func proveReceipts(t *testing.T, where string, databases []string, size receiptS
 			t.Fatal(err)
 		}
 		if !r.Complete || r.Acknowledged != r.Nodes+r.Subscribers || r.Fenced != 0 || r.Nodes != len(f.nodes) || r.Subscribers != len(services) {
-			t.Fatalf("not a full receipt: %+v", r)
+			t.Fatalf("not a full receipt: %+v, pending %s\n%s", r, r.Pending, f.said())
 		}
 		took = append(took, time.Duration(r.ElapsedMS)*time.Millisecond)
 		f.tryEverywhere(ctx, s, services, perToken, &c)
@@ -90,6 +90,14 @@ func proveReceipts(t *testing.T, where string, databases []string, size receiptS
 	testkit.Found(t, testkit.Finding{Proof: "A", Case: fmt.Sprintf("%s, %d nodes, %d services", where, len(f.nodes), len(services)), Seed: seed,
 		Tried: fmt.Sprintf("%d endings with a full receipt, then %d tries with their tokens, beside %d other requests and endings", size.receipts, c.revoked.Load(), answered.Load()),
 		Found: fmt.Sprintf("%d accepted; receipt after p50 %v, p99 %v, max %v", c.accepted.Load(), share(took, 0.5), share(took, 0.99), share(took, 1))})
+}
+
+// said is what the nodes printed.
+func (f *fleet) said() (all string) {
+	for _, n := range f.nodes {
+		all += fmt.Sprintf("%s:\n%s\n", n.name, n.out)
+	}
+	return all
 }
 
 // acceptedBefore fails unless every place accepts the token: only then does a
