@@ -130,6 +130,13 @@ func (k *known) wanted(logID models.ID, seq int64, now time.Time) {
 	k.want, k.wantAt = max(k.want, seq), now
 }
 
+// newestWanted is the newest batch applied here that asks for acks.
+func (k *known) newestWanted() int64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.want
+}
+
 // hear notes that a follower has put everything up to its place in force.
 func (k *known) hear(at spot, instance models.ID, now time.Time) {
 	k.mu.Lock()

@@ -275,6 +275,38 @@ func TestANodeWritesNothingWithoutAWaiterAndLittleWithMany(t *testing.T) {
 	})
 }
 
+// Other nodes tell that they have applied a batch which asks for acks, and no
+// other one: whoever waited for a later number waited in vain.
+func TestAReceiptWaitsForTheBatchOfItsEndingAndNotForALaterOne(t *testing.T) {
+	eachLogs(t, 2, func(t *testing.T, nodes []*Log, _ *testkit.Clock) {
+		a, b := nodes[0], nodes[1]
+		ending, _ := session()
+		want := endWith(t, a, ending)
+		poll(t, b)
+		poll(t, b) // a stranger's row that was seen twice is sealed by whoever saw it
+		if n := seal(t, b); n != 1 {
+			t.Fatalf("%d sealed, want 1", n)
+		}
+		sealed(t, b, 2) // and nobody waits for these
+		poll(t, a)
+		if seq, _, ok := want.place(); !ok || seq != 1 {
+			t.Errorf("waits for batch %d (%v), want 1", seq, ok)
+		}
+		later, _ := session()
+		want = endWith(t, a, later)
+		poll(t, b)
+		poll(t, b)
+		seal(t, b) // batch 4
+		sealed(t, b, 1)
+		if err := a.sealedByOthers(t.Context(), want); err != nil {
+			t.Fatal(err)
+		}
+		if seq, _, ok := want.place(); !ok || seq != 4 {
+			t.Errorf("a command waits for batch %d (%v), want 4", seq, ok)
+		}
+	})
+}
+
 func FuzzReport(f *testing.F) {
 	r := &report{watched: time.Hour, heard: map[models.ID]said{models.NewID(): {3, time.Second}}, nodes: map[models.ID]time.Duration{models.NewID(): time.Minute}}
 	f.Add(r.encode())

@@ -126,11 +126,14 @@ func (l *Log) sealedIn(rows []models.RevocationOutbox, batch models.RevocationBa
 
 // settle finds rows that another node sealed: they have left the outbox, so
 // that they are in what this poll has read. The caller holds mu.
+// Their batch asks for acks, so it is the newest of those or an older one; the
+// newest of all may be one that asks for none, and then nobody says that it was
+// applied.
 func (l *Log) settle() {
-	now := l.local()
+	now, seq := l.local(), l.known.newestWanted()
 	for id := range l.wants {
 		if !l.own[id] {
-			l.settleRow(id, l.cursor, now)
+			l.settleRow(id, seq, now)
 		}
 	}
 }
@@ -184,11 +187,11 @@ func (l *Log) sealSelf(ctx context.Context, w *Want) error {
 }
 
 // sealedByOthers is for rows that are not in the outbox any more: the newest
-// batch is theirs or came after it.
+// batch that asks for acks is theirs or came after it.
 func (l *Log) sealedByOthers(ctx context.Context, w *Want) error {
 	var seqs []int64
 	err := l.db.CausalRead(ctx, func(c *gorm.DB) error {
-		return c.Raw("SELECT seq FROM revocation_batches ORDER BY seq DESC LIMIT 1").Scan(&seqs).Error
+		return c.Raw("SELECT seq FROM revocation_batches WHERE want_ack = ? ORDER BY seq DESC LIMIT 1", true).Scan(&seqs).Error
 	})
 	if err != nil || len(seqs) == 0 {
 		return database.Unavailable(err)
