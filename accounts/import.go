@@ -201,6 +201,9 @@ func (m *importer) store(ctx context.Context, rows []*row) error {
 		if err := insertMany(tx, rows); err != nil {
 			return err
 		}
+		if err := m.unreserved(tx, rows); err != nil {
+			return err
+		}
 		var factors []Factors
 		for _, r := range rows {
 			if !r.factors.Empty() {

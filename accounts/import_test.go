@@ -292,3 +292,24 @@ func withoutIDs(text string) string {
 	}
 	return b.String()
 }
+
+func TestANameThatWaitsForSomebodyIsNotImported(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		u := h.person("mara@harbour.example", "mara")
+		until := models.At(h.clock.Now().Add(usernameKept))
+		err := h.db.Write(h.ctx(), func(tx *gorm.DB) error {
+			if err := keep(tx, keptUsername, []byte("sol"), u.ID, until); err != nil {
+				return err
+			}
+			return keep(tx, keptEmail, []byte("old@harbour.example"), u.ID, until)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		done, refused := h.take(`{"email":"a@harbour.example","username":"Sol"}`+"\n"+`{"email":"old@harbour.example"}`+"\n"+`{"email":"b@harbour.example"}`, moving.Options{})
+		text := strings.Join(refused, "\n")
+		if done.Created != 1 || len(refused) != 2 || !strings.Contains(text, "row 1 ") || !strings.Contains(text, "row 2 ") {
+			t.Errorf("%+v\n%s", done, text)
+		}
+	})
+}

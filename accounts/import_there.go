@@ -76,6 +76,17 @@ func (m *importer) there(ctx context.Context, rows []*row) (there, error) {
 }
 
 func (m *importer) look(tx *gorm.DB, rows []*row, found there) error {
+	reserved, err := m.reservedOf(tx, rows)
+	if err != nil {
+		return err
+	}
+	for key, owner := range reserved {
+		if key[0] == 'u' { // an address makes a row the account that has it, and this one has it no more
+			found[key] = owner
+		} else {
+			found["kept "+key] = owner
+		}
+	}
 	var ids []models.ID
 	var emails, names, externals, credentials [][]byte
 	for _, r := range rows {
@@ -192,6 +203,9 @@ func (m *importer) clash(r *row, found there) {
 	for _, k := range r.keysOf() {
 		other, taken := found[k.key]
 		if !taken {
+			other, taken = found["kept "+k.key]
+		}
+		if !taken || other == r.user.ID {
 			continue
 		}
 		if before, ours := m.rows[short(other)]; ours {
