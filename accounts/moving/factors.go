@@ -51,7 +51,10 @@ func ParseTOTP(s string) (*TOTP, error) {
 	if t.Secret, err = secret32.DecodeString(secret); err != nil {
 		return nil, errTOTP
 	}
-	return t, t.check()
+	if err := t.check(); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 // read takes parameters as text; an empty one keeps what stands.
