@@ -182,7 +182,7 @@ func measureRefresh(b *bench) error {
 	if err != nil {
 		return err
 	}
-	goal, ok := atLeast(0.8)
+	goal, ok := atLeast(1.0)
 	b.add(newRow("refresh with rotation / raw one-row commits, SQLite synchronous=FULL", rate, figures(last), goal, ok))
 	return nil
 }

@@ -189,7 +189,7 @@ func measureTrips(b *bench, admin *sql.DB, dsn string) error {
 		return err
 	}
 	b.add(newRow("MariaDB round trips of a sign-in", []float64{signIns}, "", "at most 9", func(m float64) bool { return m < 9.5 }))
-	b.add(newRow("MariaDB round trips of a refresh", []float64{refreshes}, "", "at most 6", func(m float64) bool { return m < 6.5 }))
+	b.add(newRow("MariaDB round trips of a refresh", []float64{refreshes}, "", "at most 5", func(m float64) bool { return m < 5.5 }))
 	return nil
 }
 
