@@ -15,7 +15,8 @@
 //     verify, which asks it what such a token is good for now.
 //   - [Services] to middleware and cli: the credentials of programs that follow.
 //   - [Feed] to handlers: what was ended, as a signed snapshot, a stream and
-//     answers about freshness, for checks in other programs.
+//     answers about freshness, for checks in other programs; and receipts, to
+//     handlers and cli: who has obeyed an ending.
 //   - [Log] to server and middleware: what was ended, on every node within a second.
 //
 // It knows neither users nor clients. Whether a subject may have a session or
