@@ -26,7 +26,7 @@ var (
 	rounds    = flag.Int("rounds", 3, "rounds of each measurement, at least 3 for the table to mean something")
 	length    = flag.Duration("for", 3*time.Second, "length of one measurement")
 	profile   = flag.String("profile", "", "write a CPU profile of this process, in which sight and mysql run")
-	only      = flag.String("only", "", "run only the part of this name: check, sight, pages, hash, refresh, ended, peers, start, scale, families, mysql, storm")
+	only      = flag.String("only", "", "run only the part of this name: check, sight, pages, hash, refresh, ended, peers, start, scale, families, mysql, storm, equal")
 	manyCount = flag.Int("families", 10_000_000, "how many refresh families the part families has; they take about 350 bytes each in the temporary folder")
 )
 
@@ -84,7 +84,7 @@ func run() error {
 	}{
 		{"check", measureChecks}, {"sight", measureSight}, {"pages", measurePages}, {"hash", measureSignIn},
 		{"refresh", measureRefresh}, {"ended", measureEnded}, {"peers", measurePeers},
-		{"start", measureStart}, {"scale", measureScale}, {"families", measureFamilies}, {"mysql", measureMySQL}, {"storm", measureStorm},
+		{"start", measureStart}, {"scale", measureScale}, {"families", measureFamilies}, {"mysql", measureMySQL}, {"storm", measureStorm}, {"equal", measureEqual},
 	} {
 		if *only != "" && *only != part.name {
 			continue

@@ -158,13 +158,13 @@ func TestEveryPageIsAccessibleInLightAndDarkOnPhoneAndDesktop(t *testing.T) {
 		}
 	}
 	b.signUp(mara, maraPassword)
-	for _, path := range []string{"/login", "/register", "/public", "/docs", "/dev/inbox", "/nothing-here", "/login?lang=de", "/register?lang=en"} {
+	for _, path := range []string{"/login", "/register", "/public", "/docs", "/dev/inbox", "/nothing-here", "/login?lang=de", "/register?lang=en", "/forgot"} {
 		check(path)
 	}
 	setup := strings.TrimPrefix(s.setupURL(), s.url)
 	check(setup)
 	b.signIn(mara, maraPassword)
-	for _, path := range []string{"/account", "/account/profile", "/account/security", "/account/sessions", "/account/tokens", "/account/reauth"} {
+	for _, path := range []string{"/account", "/account/profile", "/account/email", "/account/security", "/account/sessions", "/account/tokens", "/account/reauth"} {
 		check(path)
 	}
 	b.open("/account/tokens")

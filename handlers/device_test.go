@@ -8,13 +8,9 @@ import (
 	"gatehouse/internal/testserver"
 )
 
-func (n notices) count() (k int) {
-	n.t.Helper()
-	list, err := n.s.Mail.Inbox(n.t.Context())
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	for _, m := range list {
+// notices is how many mails told of a new device.
+func notices(s *testserver.Server) (k int) {
+	for _, m := range s.Inbox() {
 		if m.Purpose == "new_device" {
 			k++
 		}
@@ -22,27 +18,21 @@ func (n notices) count() (k int) {
 	return k
 }
 
-type notices struct {
-	t *testing.T
-	s *testserver.Server
-}
-
 func TestABrowserIsKnownAgainByItsCookieAndAProgramByItsNetwork(t *testing.T) {
 	s := testserver.New(t)
-	n := notices{t, s}
 	s.User(mara, "mara", password)
 	b := s.Browser().Login("mara", password)
 	known := b.Cookie("gatehouse_device")
-	if known == "" || n.count() != 0 {
+	if known == "" || notices(s) != 0 {
 		t.Fatal("no cookie, or a notice of the very first sign-in")
 	}
 	b.Post("/logout")
 	b.Login("mara", password)
-	if n.count() != 0 || b.Cookie("gatehouse_device") != known {
+	if notices(s) != 0 || b.Cookie("gatehouse_device") != known {
 		t.Error("the browser was not known again")
 	}
 	s.Browser().Login("mara", password)
-	if n.count() != 1 {
+	if notices(s) != 1 {
 		t.Error("another browser is no news")
 	}
 	if m := s.LastMail(); m.To != mara || !strings.Contains(m.Text, "Firefox on Linux") || !strings.Contains(m.Text, "127.0.0.1") {
@@ -51,13 +41,13 @@ func TestABrowserIsKnownAgainByItsCookieAndAProgramByItsNetwork(t *testing.T) {
 	other := s.Browser()
 	other.SetCookie("gatehouse_device", "nonsense")
 	other.Login("mara", password)
-	if n.count() != 2 || other.Cookie("gatehouse_device") == "nonsense" {
+	if notices(s) != 2 || other.Cookie("gatehouse_device") == "nonsense" {
 		t.Error("a made-up cookie was believed")
 	}
 	s.Program().Login("mara", password)
 	s.Program().Login("mara", password)
-	if n.count() != 3 {
-		t.Errorf("%d notices after two sign-ins of one program", n.count())
+	if notices(s) != 3 {
+		t.Errorf("%d notices after two sign-ins of one program", notices(s))
 	}
 }
 

@@ -220,11 +220,18 @@ func (s *Server) User(email, username, password string) *models.User {
 	return u
 }
 
-// LastMail is the newest mail in the development inbox.
-func (s *Server) LastMail() mail.InboxMessage {
+// Inbox is the development inbox, newest first.
+func (s *Server) Inbox() []mail.InboxMessage {
 	s.T.Helper()
 	list, err := s.Mail.Inbox(s.T.Context())
 	s.must(err)
+	return list
+}
+
+// LastMail is the newest mail in the development inbox.
+func (s *Server) LastMail() mail.InboxMessage {
+	s.T.Helper()
+	list := s.Inbox()
 	if len(list) == 0 {
 		s.T.Fatal("no mail")
 	}
