@@ -38,6 +38,9 @@ func userImportCmd() *cobra.Command {
 				return usageError{fmt.Errorf("--from %q is unknown: want %s", f.From, strings.Join(moving.Systems(), ", "))}
 			}
 			return withRooms(cmd, func(ctx context.Context, r *server.Rooms) error {
+				if err := r.DB.Bulk(ctx); err != nil {
+					return explain(err)
+				}
 				return importUsers(ctx, cmd, r.Accounts, args[0], f)
 			})
 		},
