@@ -177,7 +177,7 @@ func TestNothingIsLostWhen32WritersMeet(t *testing.T) {
 					}
 					return nil
 				})
-				if (i+round)%3 == 0 != (err == own) {
+				if fails := (i+round)%3 == 0; fails && err != own || !fails && err != nil {
 					return false, err
 				}
 			}

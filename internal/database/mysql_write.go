@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	// maxTries bounds how often a transaction runs that meets deadlocks.
-	maxTries = 12
+	// maxTries bounds how often a transaction runs that meets deadlocks: with
+	// the waits between them, three to four seconds.
+	maxTries = 24
 	minWait  = 2 * time.Millisecond
 	maxWait  = 200 * time.Millisecond
 )
