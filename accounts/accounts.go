@@ -27,6 +27,10 @@ const (
 	// operatorLinkTTL is longer, because people hand such a link over by hand.
 	operatorLinkTTL = time.Hour
 	setupLinkTTL    = 24 * time.Hour
+	// ClosingTTL is how long a sign-in takes back that an account was closed.
+	ClosingTTL = 14 * 24 * time.Hour
+	// InvitationTTL is how long an invitation waits.
+	InvitationTTL = 7 * 24 * time.Hour
 	// proofTTL is how old a proof may be for a change of a password (security
 	// rule 12).
 	proofTTL = 5 * time.Minute
@@ -86,7 +90,8 @@ func New(d Deps) *Service {
 
 // Admit is the one decision whether a subject may have a session, code or
 // token now. It judges the row it is given, which was read in one statement,
-// and asks the database nothing more. server/wire.go hands it to tokens.
+// and asks the database nothing more. server/wire.go hands it to tokens. An
+// account that is disabled or being closed is not enabled there.
 func Admit(_ context.Context, s tokens.Subject) tokens.Verdict {
 	switch {
 	case s.ID.IsZero():
@@ -97,7 +102,10 @@ func Admit(_ context.Context, s tokens.Subject) tokens.Verdict {
 	return tokens.Verdict{OK: true}
 }
 
-// SubjectOf is the view "admissions" of a user that was read as a whole.
+// SubjectOf is the view "admissions" of a user that was read as a whole, for a
+// sign-in. To the view an account that is being closed is not enabled, so that
+// nothing it has is good for anything; to a sign-in it is, because a sign-in
+// that succeeds takes the closing back in its own transaction (RecordSignIn).
 func SubjectOf(u *models.User) tokens.Subject {
 	return tokens.Subject{
 		ID: u.ID, Enabled: u.DisabledAt.IsZero(), Roles: u.Roles,

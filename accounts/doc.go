@@ -2,8 +2,8 @@
 // addresses, their passwords at rest, their roles and whether they are
 // enabled.
 //
-// It owns the tables users, pending_signups, reserved_names, email_changes and
-// known_devices and the view admissions. It
+// It owns the tables users, pending_signups, reserved_names, email_changes,
+// known_devices and invitations and the view admissions. It
 // decides what a name or an address is (names.go), signs people up without
 // telling a stranger who is already there (register.go, verify.go), makes the
 // first owner (setup.go), changes profiles and passwords, and does what an

@@ -45,7 +45,7 @@ func (s *Service) Get(ctx context.Context, id models.ID) (*models.User, error) {
 }
 
 const userColumns = `id, username, username_key, email, email_key, email_verified_at, name, locale,
- password_hash, password_changed_at, roles, token_epoch, session_epoch, sign_ins, last_sign_in_at, disabled_at,
+ password_hash, password_changed_at, roles, token_epoch, session_epoch, sign_ins, last_sign_in_at, disabled_at, erase_at,
  created_at, updated_at`
 
 const (
@@ -72,7 +72,7 @@ func (s *Service) oneWithDevices(ctx context.Context, where string, arg any) (*m
 func columnsOf(u *models.User) []any {
 	return []any{
 		&u.ID, &u.Username, &u.UsernameKey, &u.Email, &u.EmailKey, &u.EmailVerifiedAt, &u.Name, &u.Locale,
-		&u.PasswordHash, &u.PasswordChangedAt, &u.Roles, &u.TokenEpoch, &u.SessionEpoch, &u.SignIns, &u.LastSignInAt, &u.DisabledAt,
+		&u.PasswordHash, &u.PasswordChangedAt, &u.Roles, &u.TokenEpoch, &u.SessionEpoch, &u.SignIns, &u.LastSignInAt, &u.DisabledAt, &u.EraseAt,
 		&u.CreatedAt, &u.UpdatedAt,
 	}
 }
@@ -93,7 +93,8 @@ func found(u *models.User, err error) (*models.User, error) {
 // ended, since u was read, or that it has a second factor, which no password
 // alone may pass. The condition stands in the same statement, so that it costs
 // no round trip and a factor added meanwhile counts. The counter makes the
-// UPDATE change a column, which MySQL needs to count it.
+// UPDATE change a column, which MySQL needs to count it. A sign-in also takes
+// back that the account is being closed.
 func (s *Service) RecordSignIn(tx *gorm.DB, u *models.User, at time.Time) (bool, error) {
 	query := `UPDATE users SET sign_ins = sign_ins + 1, last_sign_in_at = ?
  WHERE id = ? AND disabled_at IS NULL AND session_epoch = ?`
@@ -101,7 +102,10 @@ func (s *Service) RecordSignIn(tx *gorm.DB, u *models.User, at time.Time) (bool,
 		query += ` AND ` + s.Factors.None
 	}
 	res := tx.Exec(query, models.At(at), u.ID, u.SessionEpoch)
-	return res.RowsAffected == 1, res.Error
+	if res.Error != nil || res.RowsAffected != 1 || u.EraseAt.IsZero() {
+		return res.RowsAffected == 1, res.Error
+	}
+	return true, s.keepOpen(tx, u, ownEvent(audit.AccountKept, u.ID, tokens.Client{}))
 }
 
 // NeedsVerification reports whether the account may not sign in before its

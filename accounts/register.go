@@ -36,7 +36,7 @@ type Registered struct {
 // queued in either case. Only the mailbox learns the difference. The username
 // is not looked at before the address is proved, for the same reason.
 func (s *Service) Register(ctx context.Context, in Register) (Registered, error) {
-	if err := s.signupOpen(); err != nil {
+	if err := s.MayRegister(); err != nil {
 		return Registered{}, err
 	}
 	u, err := s.readSignup(in)
@@ -56,7 +56,8 @@ func (s *Service) Register(ctx context.Context, in Register) (Registered, error)
 	return s.registerPending(ctx, u, in.Client)
 }
 
-func (s *Service) signupOpen() error {
+// MayRegister says why nobody can sign up by themselves, nil when they can.
+func (s *Service) MayRegister() error {
 	switch s.Config.Signup {
 	case SignupOpen:
 	case SignupInvite:

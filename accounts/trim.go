@@ -12,7 +12,7 @@ import (
 const trimBatch = 500
 
 // Trim deletes sign-ups that nobody confirmed in time, changes of addresses
-// that can no longer be taken back and names that nobody waits for, in bounded
+// that can no longer be taken back, invitations and names that nobody waits for, in bounded
 // batches so that no statement holds others up. It is a job of server.
 func (s *Service) Trim(ctx context.Context) error {
 	if err := s.trimEmailChanges(ctx); err != nil {
@@ -21,7 +21,23 @@ func (s *Service) Trim(ctx context.Context) error {
 	if err := s.trimReserved(ctx); err != nil {
 		return err
 	}
+	if err := s.trimInvitations(ctx); err != nil {
+		return err
+	}
 	return s.trimSignups(ctx)
+}
+
+func (s *Service) trimInvitations(ctx context.Context) error {
+	for {
+		var ids []models.ID
+		err := s.DB.Read(ctx).Model(&models.Invitation{}).Where("expires_at < ?", s.now()).Limit(trimBatch).Pluck("id", &ids).Error
+		if err != nil || len(ids) == 0 {
+			return database.Unavailable(err)
+		}
+		if err := s.deleteByID(ctx, `DELETE FROM invitations WHERE id = ?`, ids); err != nil || len(ids) < trimBatch {
+			return err
+		}
+	}
 }
 
 func (s *Service) trimEmailChanges(ctx context.Context) error {

@@ -44,6 +44,15 @@ const (
 	// UsersImported stands for a batch of accounts that came from a file.
 	UsersImported Action = "users.imported"
 
+	// AccountClosing begins the time in which AccountKept takes it back.
+	AccountClosing Action = "account.closing"
+	AccountKept    Action = "account.kept"
+	DataGiven      Action = "data.given"
+
+	InvitationSent      Action = "invitation.sent"
+	InvitationAccepted  Action = "invitation.accepted"
+	InvitationWithdrawn Action = "invitation.withdrawn"
+
 	SetupLink Action = "setup.link"
 	SetupDone Action = "setup.done"
 

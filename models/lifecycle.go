@@ -40,3 +40,22 @@ type KnownDevices struct {
 
 // TableName names the table for GORM.
 func (KnownDevices) TableName() string { return "known_devices" }
+
+// Invitation is an offer of an account to an address. Its id becomes that of
+// the account. InvitedBy is the administrator, zero for the command line. Owned
+// by accounts.
+type Invitation struct {
+	ID          ID `gorm:"primaryKey"`
+	Email       string
+	EmailKey    []byte
+	Roles       Words
+	Locale      string
+	InvitedBy   ID
+	CreatedAt   Time
+	ExpiresAt   Time
+	AcceptedAt  Time
+	WithdrawnAt Time
+}
+
+// TableName names the table for GORM.
+func (Invitation) TableName() string { return "invitations" }

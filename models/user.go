@@ -29,8 +29,11 @@ type User struct {
 	SignIns      int64
 	LastSignInAt Time
 	DisabledAt   Time
-	CreatedAt    Time
-	UpdatedAt    Time
+	// EraseAt is when an account that is being closed is erased; zero for all
+	// others. A sign-in before it takes the closing back.
+	EraseAt   Time
+	CreatedAt Time
+	UpdatedAt Time
 	// DeviceMarks is of the table known_devices, read for a sign-in.
 	DeviceMarks []byte `gorm:"-"`
 }

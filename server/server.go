@@ -159,6 +159,7 @@ func (r *Rooms) jobs() *jobs.Runner {
 	runner.Add(jobs.Job{Name: "personal-uses", Every: time.Second, Run: r.Tokens.Personal.Flush})
 	runner.Add(jobs.Job{Name: "trim-tokens", Every: time.Minute, Lease: true, Run: r.Tokens.Trim})
 	runner.Add(jobs.Job{Name: "trim-signups", Every: 10 * time.Minute, Lease: true, Run: r.Accounts.Trim})
+	runner.Add(jobs.Job{Name: "erase-accounts", Every: 10 * time.Minute, Lease: true, Run: r.Accounts.EraseDue})
 	runner.Add(jobs.Job{Name: "trim-throttle", Every: 10 * time.Minute, Lease: true, Run: r.SignIn.Trim})
 	return runner
 }

@@ -33,6 +33,7 @@ const (
 	Setup         LinkKind = "setup"
 	ChangeEmail   LinkKind = "change_email"
 	UndoEmail     LinkKind = "undo_email"
+	Invitation    LinkKind = "invitation"
 )
 
 // ErrLink is the one answer for a link, code or attempt that is unknown, used,

@@ -169,3 +169,12 @@ func (p *Personal) End(ctx context.Context, user, id models.ID, why string, by C
 	})
 	return ended && err == nil, err
 }
+
+// EndUser ends every personal token of a person within the transaction of its
+// cause. The caller counts the token epoch of the user's row up and appends it
+// to the log (Sessions.EndUser does), which ends what others remember of them.
+func (p *Personal) EndUser(tx *gorm.DB, user models.ID, why string) error {
+	now := models.At(p.deps.Clock())
+	return tx.Exec(`UPDATE personal_tokens SET ended_at = ?, ended_why = ?, slot = NULL
+ WHERE user_id = ? AND ended_at IS NULL`, now, why, user).Error
+}

@@ -155,6 +155,8 @@ func TestAHalfMigratedDatabaseIsCompleted(t *testing.T) {
 			"DROP TABLE mail_outbox",
 			"DROP TABLE followers",
 			"DROP TABLE email_changes",
+			"DROP VIEW admissions",
+			"DROP TABLE users",
 		} {
 			if _, err := db.Exec(t.Context(), query); err != nil {
 				t.Fatal(err)
