@@ -106,7 +106,7 @@ func TestDisablingEndsEverythingAtOnce(t *testing.T) {
 			t.Error("alive", h.alive(s), "entries", h.subEntries())
 		}
 		err := h.db.Write(h.ctx(), func(tx *gorm.DB) error {
-			if ok, err := h.RecordSignIn(tx, stale, h.clock.Now()); ok || err != nil {
+			if ok, err := h.RecordSignIn(tx, stale, h.clock.Now(), false); ok || err != nil {
 				t.Error("a sign-in that was on its way came through", err)
 			}
 			return nil

@@ -21,7 +21,7 @@ func (h *house) signIn(login, device string, by tokens.Client) (notices int) {
 		h.t.Fatal(u, err)
 	}
 	err = h.db.Write(h.ctx(), func(tx *gorm.DB) error {
-		if ok, err := h.RecordSignIn(tx, u, h.clock.Now()); err != nil || !ok {
+		if ok, err := h.RecordSignIn(tx, u, h.clock.Now(), false); err != nil || !ok {
 			h.t.Error(ok, err)
 		}
 		return h.NoteDevice(tx, u, device, by)

@@ -1,10 +1,14 @@
 package accounts
 
 import (
+	"time"
+
 	"gorm.io/gorm"
 
 	"gatehouse/accounts/moving"
+	"gatehouse/mail"
 	"gatehouse/models"
+	"gatehouse/tokens"
 )
 
 // What a file says about second factors, for the room that keeps them.
@@ -44,4 +48,19 @@ type FactorStore struct {
 	Known func(tx *gorm.DB, credentials [][]byte) (map[string]models.ID, error)
 	// Erase forgets every factor of an account.
 	Erase func(tx *gorm.DB, user models.ID) error
+}
+
+// TellOfFactor queues the notice about a change of a factor, in the transaction
+// of the change (security rule 12; NIST SP 800-63B-4, section 4.6). kind is one
+// of mail's; factor is the stem of the method.
+func (s *Service) TellOfFactor(tx *gorm.DB, u *models.User, kind, factor string, by tokens.Client) error {
+	if !s.Mail.Configured() {
+		return nil
+	}
+	return s.Mail.Enqueue(tx, mail.Message{
+		To: Mailbox(u.Email, u.EmailKey), Locale: u.Locale, Purpose: mail.Notice,
+		Data: map[string]string{
+			"kind": kind, "factor": factor, "device": by.Device, "ip": by.IP, "at": s.Clock().UTC().Format(time.RFC3339),
+		},
+	})
 }

@@ -173,7 +173,7 @@ func (h *house) session(u *models.User) tokens.Started {
 	}
 	var s tokens.Started
 	err = h.db.Write(h.ctx(), func(tx *gorm.DB) (err error) {
-		if ok, err := h.RecordSignIn(tx, u, h.clock.Now()); err != nil || !ok {
+		if ok, err := h.RecordSignIn(tx, u, h.clock.Now(), false); err != nil || !ok {
 			h.t.Error(ok, err)
 		}
 		s, err = h.Tokens.Sessions.Start(tx, tokens.SignIn{Subject: SubjectOf(u), AuthTime: h.clock.Now(), ACR: "aal1", Web: true})

@@ -44,6 +44,15 @@ func (s *Service) Get(ctx context.Context, id models.ID) (*models.User, error) {
 	return u, err
 }
 
+// ForSignIn is Get for the second half of a sign-in: it also reads what
+// NoteDevice needs. nil is none.
+func (s *Service) ForSignIn(ctx context.Context, id models.ID) (*models.User, error) {
+	if id.IsZero() {
+		return nil, nil
+	}
+	return s.oneWithDevices(ctx, "id = ?", id)
+}
+
 const userColumns = `id, username, username_key, email, email_key, email_verified_at, name, locale,
  password_hash, password_changed_at, roles, token_epoch, session_epoch, sign_ins, last_sign_in_at, disabled_at, erase_at,
  created_at, updated_at`
@@ -95,10 +104,13 @@ func found(u *models.User, err error) (*models.User, error) {
 // no round trip and a factor added meanwhile counts. The counter makes the
 // UPDATE change a column, which MySQL needs to count it. A sign-in also takes
 // back that the account is being closed.
-func (s *Service) RecordSignIn(tx *gorm.DB, u *models.User, at time.Time) (bool, error) {
+//
+// proved says that a second factor was shown, or one that counts as two: only
+// then an account with a second factor is opened.
+func (s *Service) RecordSignIn(tx *gorm.DB, u *models.User, at time.Time, proved bool) (bool, error) {
 	query := `UPDATE users SET sign_ins = sign_ins + 1, last_sign_in_at = ?
  WHERE id = ? AND disabled_at IS NULL AND session_epoch = ?`
-	if s.Factors.None != "" {
+	if s.Factors.None != "" && !proved {
 		query += ` AND ` + s.Factors.None
 	}
 	res := tx.Exec(query, models.At(at), u.ID, u.SessionEpoch)

@@ -6,9 +6,11 @@ type Action string
 // The one list of actions. The reason of a refusal is not part of the action;
 // it stands in Event.Reason.
 const (
-	SignIn  Action = "signin"
-	SignOut Action = "signout"
-	Reauth  Action = "reauth"
+	SignIn Action = "signin"
+	// SignInStep is the first half of a sign-in that asks for more.
+	SignInStep Action = "signin.step"
+	SignOut    Action = "signout"
+	Reauth     Action = "reauth"
 
 	SignupRequested Action = "signup.requested"
 	SignupResent    Action = "signup.resent"
@@ -33,6 +35,10 @@ const (
 	RefreshRefused  Action = "refresh.refused"
 	TokenShown      Action = "token.shown"
 	TokenRevoked    Action = "token.revoked"
+
+	FactorAdded   Action = "factor.added"
+	FactorRemoved Action = "factor.removed"
+	RecoveryMade  Action = "recovery.made"
 
 	PersonalMade  Action = "personal_token.made"
 	PersonalEnded Action = "personal_token.ended"

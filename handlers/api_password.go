@@ -4,6 +4,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/middleware"
+	"gatehouse/signin"
 )
 
 type passwordBody struct {
@@ -27,7 +28,7 @@ func (a *app) apiPassword(c *gin.Context) error {
 		return err
 	}
 	me, by := whoIs(c), a.web.Client(c)
-	proof, err := a.SignIn.Reauth(ctx, me.user, me.session, in.CurrentPassword, by)
+	proof, _, err := a.SignIn.Reauth(ctx, signin.Reproof{User: me.user, Session: me.session, Secret: in.CurrentPassword, Client: by})
 	if err != nil {
 		return err
 	}

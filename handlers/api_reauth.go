@@ -4,6 +4,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/middleware"
+	"gatehouse/signin"
 )
 
 type reauthBody struct {
@@ -21,7 +22,8 @@ func (a *app) apiReauth(c *gin.Context) error {
 		return err
 	}
 	me, ctx := whoIs(c), c.Request.Context()
-	if _, err := a.SignIn.Reauth(ctx, me.user, me.session, in.Password, a.web.Client(c)); err != nil {
+	r := signin.Reproof{User: me.user, Session: me.session, Secret: in.Password, Client: a.web.Client(c)}
+	if _, _, err := a.SignIn.Reauth(ctx, r); err != nil {
 		return err
 	}
 	access, err := a.Tokens.Access.ForSession(ctx, me.session)

@@ -6,7 +6,6 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"gatehouse/internal/apperr"
 	"gatehouse/internal/websession"
 	"gatehouse/middleware"
 	"gatehouse/signin"
@@ -41,7 +40,11 @@ func (a *app) login(c *gin.Context) error {
 		return a.loginProgram(c, in)
 	}
 	typed := loginTyped{Username: in.Username, ReturnTo: middleware.LocalPath(form.Get("return_to"), "")}
-	attempt, err := a.loginBrowser(c, in)
+	attempt, err := a.loginBrowser(c, in, typed.ReturnTo)
+	if errors.Is(err, errNext) {
+		middleware.SeeOther(c, attempt)
+		return nil
+	}
 	if errors.Is(err, signin.ErrNotVerified) {
 		return a.awaitCode(c, attempt, "")
 	}
@@ -59,13 +62,14 @@ func (a *app) login(c *gin.Context) error {
 // loginBrowser starts a session with a new id; the one that the browser came
 // with, anonymous or not, ends in the same transaction (rule 9). With the right
 // password of an address that is not confirmed it returns the attempt of the
-// mail that has just left; with one that has to be changed, the address of the
-// page for it.
-func (a *app) loginBrowser(c *gin.Context, in loginBody) (attempt string, err error) {
+// mail that has just left; with one that has to be changed, or when a second
+// factor is wanted, the address of the page for it.
+func (a *app) loginBrowser(c *gin.Context, in loginBody, returnTo string) (attempt string, err error) {
 	device := a.deviceOf(c)
 	done, err := a.SignIn.SignIn(c.Request.Context(), signin.Input{
 		Login: in.Username, Password: in.Password, Web: true, Client: a.by(c),
 		Anonymous: middleware.Session(c), Data: websession.DataWith(good("signed_in")), Device: device,
+		Half: halfOf(returnTo),
 	})
 	if errors.Is(err, signin.ErrMustChange) {
 		return a.changeFirst(c, done, err)
@@ -73,13 +77,16 @@ func (a *app) loginBrowser(c *gin.Context, in loginBody) (attempt string, err er
 	if err != nil {
 		return done.Attempt.Reveal(), err
 	}
-	if done.Session.Cookie.IsZero() {
-		return "", apperr.New(apperr.Internal, "internal") // a next step without a page
-	}
 	websession.Adopt(c, done.Session)
+	if len(done.Next) > 0 {
+		return stepPage(done.Next[0]), errNext
+	}
 	a.keepDevice(c, device)
 	return "", nil
 }
+
+// errNext says that a sign-in goes on with a second factor.
+var errNext = errors.New("handlers: a second factor is wanted")
 
 // changeFirst makes the address of the page where a password is changed before
 // it opens anything. Who is sent there has just typed the right one, which is

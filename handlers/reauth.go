@@ -5,6 +5,7 @@ import (
 
 	"gatehouse/internal/websession"
 	"gatehouse/middleware"
+	"gatehouse/signin"
 	"gatehouse/tokens"
 )
 
@@ -42,7 +43,9 @@ func (a *app) reauth(c *gin.Context) error {
 // prove takes the password once more and gives the browser a new cookie (rule
 // 9), whatever becomes of that for which the proof is.
 func (a *app) prove(c *gin.Context, s *tokens.Session, password string) (tokens.Proof, error) {
-	proof, started, err := a.SignIn.ReauthBrowser(c.Request.Context(), s, password, a.by(c))
+	proof, started, err := a.SignIn.Reauth(c.Request.Context(), signin.Reproof{
+		User: s.UserID, Session: s.ID, Browser: s, Secret: password, Client: a.by(c),
+	})
 	if err == nil {
 		websession.Adopt(c, started)
 	}

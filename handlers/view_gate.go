@@ -6,6 +6,7 @@ import (
 	"gatehouse/accounts"
 	"gatehouse/middleware"
 	"gatehouse/models"
+	"gatehouse/signin"
 	"gatehouse/templates"
 )
 
@@ -15,6 +16,13 @@ func (a *app) drawLogin(c *gin.Context, status int, typed loginTyped, p middlewa
 	return a.draw(c, status, templates.PageLogin, templates.LoginView{
 		Layout: a.layout(c, nil), Form: formOf(p, "username", typed.Username),
 		ReturnTo: typed.ReturnTo, SignupClosed: a.Config.SignupClosed,
+	})
+}
+
+// drawStep draws the page of a second factor that is a code.
+func (a *app) drawStep(c *gin.Context, status int, method string, w signin.Waiting, p middleware.Problem) error {
+	return a.draw(c, status, "login_"+method, templates.StepView{
+		Layout: a.layout(c, nil), Form: formOf(p), Ways: otherWays(w.Next, method),
 	})
 }
 

@@ -132,6 +132,11 @@ func (r *Rooms) build(ctx context.Context) error {
 	r.SignIn = signin.New(signin.Deps{
 		DB: r.DB, Accounts: r.Accounts, Tokens: r.Tokens, Audit: r.Audit, Passwords: r.Passwords, Limits: r.Limits,
 		Metrics: r.Metrics, Box: r.Box, Factors: r.Factors, Clock: r.Clock,
+		// The strongest first: in this order people are asked for them.
+		Methods: []signin.Method{
+			signin.NewTOTP(r.Factors, r.Clock),
+			signin.NewRecovery(r.Factors, r.Passwords, r.Clock),
+		},
 		Config: signin.Config{LoginPerNetwork: rule(r.Config.LimitLoginPerNet), FreeTries: int(r.Config.LimitLoginFreeTries)},
 	})
 	return nil

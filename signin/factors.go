@@ -14,9 +14,9 @@ import (
 	"gatehouse/models"
 )
 
-// ErrFactor answers the right password of an account that has a second factor,
-// as long as nothing can ask for it: a password alone must never open what its
-// owner protects with more (security rule 1).
+// ErrFactor answers the right first factor of an account whose second one is of
+// a kind that nothing here can ask for: the first alone must never open what
+// its owner protects with more (security rule 1).
 var ErrFactor = apperr.New(apperr.Forbidden, "factor_not_supported")
 
 // ErrMustChange answers the right password whose hash is too weak to keep.
@@ -41,13 +41,18 @@ func (f *Factors) Store() accounts.FactorStore {
 const noFactor = `NOT EXISTS (SELECT 1 FROM totp_factors WHERE totp_factors.user_id = users.id) AND
  NOT EXISTS (SELECT 1 FROM passkeys WHERE passkeys.user_id = users.id)`
 
-// Has reports whether an account has a second factor. Recovery codes alone are
-// none: they stand in for one.
-func (f *Factors) Has(ctx context.Context, user models.ID) (bool, error) {
-	var n int64
-	err := f.db.Read(ctx).Raw(`SELECT (SELECT COUNT(*) FROM totp_factors WHERE user_id = ?) +
- (SELECT COUNT(*) FROM passkeys WHERE user_id = ?)`, user, user).Scan(&n).Error
-	return n > 0, database.Unavailable(err)
+// inUpdate are the methods that noFactor knows of: an UPDATE under it opens
+// nothing for an account that has one, so that nobody needs to ask before.
+var inUpdate = map[string]bool{"totp": true, "passkey": true}
+
+const heldSQL = `SELECT (SELECT COUNT(*) FROM totp_factors WHERE user_id = ?) AS totp,
+ (SELECT COUNT(*) FROM passkeys WHERE user_id = ?) AS passkeys,
+ (SELECT COUNT(*) FROM recovery_codes WHERE user_id = ? AND used_at IS NULL) AS recovery_codes`
+
+// Held counts the factors of an account, in one statement.
+func (f *Factors) Held(ctx context.Context, user models.ID) (h Held, err error) {
+	err = f.db.ReadRow(ctx, heldSQL, user, user, user).Scan(&h.TOTP, &h.Passkeys, &h.RecoveryCodes)
+	return h, database.Unavailable(err)
 }
 
 // Import adds the factors of accounts that have none.

@@ -3,6 +3,7 @@ package signin
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/netip"
 	"time"
 
@@ -20,9 +21,6 @@ import (
 	"gatehouse/tokens"
 )
 
-// acrPassword is the assurance of one factor (NIST SP 800-63B-4, section 2.1).
-const acrPassword = "aal1"
-
 // The errors of a sign-in besides too_many_attempts and busy.
 var (
 	ErrCredentials = apperr.New(apperr.Unauthenticated, "invalid_credentials")
@@ -32,6 +30,9 @@ var (
 // Config is what an operator decides about sign-ins.
 type Config struct {
 	LoginPerNetwork ratelimit.Rule
+	// MFA is who has to have a second factor: MFAOptional, MFAAdmins or
+	// MFARequired; "" is MFAOptional.
+	MFA string
 	// FreeTries is how many wrong secrets are looked at before delays begin: 0
 	// is 10, below 0 switches the counters off.
 	FreeTries int
@@ -49,6 +50,9 @@ type Deps struct {
 	Box       *secrets.Box
 	// Factors keeps second factors; nil is a new one over DB and Box.
 	Factors *Factors
+	// Methods are all but the password, the strongest first: in this order
+	// people are asked for them.
+	Methods []Method
 	Clock   func() time.Time
 	Config  Config
 }
@@ -60,7 +64,7 @@ type Flow struct {
 	password Method
 }
 
-// New builds the room.
+// New builds the room. Two methods of one name are a mistake of the program.
 func New(d Deps) *Flow {
 	if d.Config.FreeTries == 0 {
 		d.Config.FreeTries = defaultFree
@@ -68,16 +72,40 @@ func New(d Deps) *Flow {
 	if d.Factors == nil {
 		d.Factors = NewFactors(d.DB, d.Box)
 	}
-	return &Flow{
+	f := &Flow{
 		Deps:     d,
 		throttle: throttle{db: d.DB, box: d.Box, clock: d.Clock, free: d.Config.FreeTries},
 		password: password{hasher: d.Passwords, accounts: d.Accounts},
 	}
+	seen := map[string]bool{f.password.Name(): true}
+	for _, m := range d.Methods {
+		if seen[m.Name()] {
+			panic("signin: two methods are called " + m.Name())
+		}
+		seen[m.Name()] = true
+	}
+	return f
 }
 
-// Input is a sign-in as it was typed.
+// method finds one by its name; "" is the password, nil is none.
+func (f *Flow) method(name string) Method {
+	if name == "" || name == f.password.Name() {
+		return f.password
+	}
+	for _, m := range f.Methods {
+		if m.Name() == name {
+			return m
+		}
+	}
+	return nil
+}
+
+// Input is a sign-in as it was typed. Method is "" for the password; another
+// one that may begin a sign-in has its secret in Password or in Response.
 type Input struct {
+	Method          string
 	Login, Password string
+	Response        any
 	Web             bool // a browser: the answer has a cookie; else it has tokens
 	Client          tokens.Client
 	// Device is by what a browser is known that was here before; "" for a program.
@@ -86,17 +114,22 @@ type Input struct {
 	Anonymous *tokens.Session
 	// Data is carried into the new session: the flash message.
 	Data []byte
+	// Half makes what the anonymous session of a browser holds while a second
+	// factor is asked for: the attempt, and where to go afterwards. nil for a
+	// program.
+	Half func(attempt secrets.Raw) []byte
 }
 
 // Result is a sign-in that succeeded. With the error email_not_verified only
 // Attempt is set: where to type the code of the mail that has just left. With
-// password_change_required only User is.
+// password_change_required only User is. When Next is set, half of it is done:
+// Attempt names it, and Session is the anonymous one in which a browser keeps it.
 type Result struct {
 	User    *models.User
 	Session tokens.Started
 	Access  *tokens.AccessToken  // of a program
 	Refresh *tokens.RefreshToken // of a program
-	Next    []string             // methods that are still wanted
+	Next    []string             // methods of which one is still wanted, the strongest first
 	Attempt secrets.Raw
 }
 
@@ -105,50 +138,105 @@ type try struct {
 	method Method
 	user   *models.User // nil is nobody
 	login  string
-	secret string
+	offer  Offer
 	by     tokens.Client
 }
 
-// SignIn checks a name and a password and starts a session. Everything that
-// can be wrong with them has one answer, ErrCredentials, at one price.
+// SignIn checks the first factor, usually a name and a password, and starts a
+// session or asks for a second one. Everything that can be wrong with a name
+// and a password has one answer, ErrCredentials, at one price.
 func (f *Flow) SignIn(ctx context.Context, in Input) (Result, error) {
 	res, err := f.signIn(ctx, in)
-	f.Metrics.SignIn(outcome(err))
+	f.Metrics.SignIn(outcome(res, err))
 	return res, err
 }
 
 func (f *Flow) signIn(ctx context.Context, in Input) (Result, error) {
-	if err := filled(in); err != nil {
+	m := f.method(in.Method)
+	if m == nil || m.Uses()&First == 0 {
+		return Result{}, ErrCredentials
+	}
+	if err := filled(m, in); err != nil {
 		return Result{}, err
 	}
 	refund, err := f.takeNetwork(in.Client.IP)
 	if err != nil {
 		return Result{}, err
 	}
-	u, err := f.Accounts.ByLogin(ctx, in.Login)
-	if err != nil {
+	t := try{method: m, login: in.Login, by: in.Client, offer: Offer{Secret: in.Password, Response: in.Response, Browser: idOf(in.Anonymous)}}
+	if err := f.find(ctx, &t); err != nil {
 		return Result{}, err
 	}
-	t := try{method: f.password, user: u, login: in.Login, secret: in.Password, by: in.Client}
 	s, verdict, err := f.look(ctx, audit.SignIn, t, refund)
 	if err != nil {
 		return Result{}, err
 	}
-	if f.Accounts.NeedsVerification(u) {
+	if f.Accounts.NeedsVerification(t.user) {
 		return f.unverified(ctx, t, s)
 	}
-	if verdict.MustChange {
-		return Result{User: u}, f.enough(ctx, audit.SignIn, t, s, verdict)
+	return f.begin(ctx, opening{in: in, try: t, slot: s, verdict: verdict, shown: progress{}.with(m, verdict)})
+}
+
+func idOf(s *tokens.Session) models.ID {
+	if s == nil {
+		return models.ID{}
 	}
-	return f.start(ctx, in, t, s, verdict)
+	return s.ID
+}
+
+// find reads whose sign-in it is, by the name or by what a method knows.
+func (f *Flow) find(ctx context.Context, t *try) (err error) {
+	if finder, ok := t.method.(Finder); ok && t.login == "" {
+		t.user, err = finder.Find(ctx, t.offer)
+	} else {
+		t.user, err = f.Accounts.ByLogin(ctx, t.login)
+	}
+	t.offer.User = t.user
+	return err
+}
+
+// begin goes on after the first factor: a session, or a second factor first.
+func (f *Flow) begin(ctx context.Context, o opening) (Result, error) {
+	next, err := f.ahead(ctx, o)
+	if err != nil {
+		return Result{}, f.noWay(ctx, o, err)
+	}
+	if len(next) > 0 {
+		return f.half(ctx, o, next)
+	}
+	if o.verdict.MustChange {
+		return Result{User: o.user}, cmp.Or(f.stop(ctx, audit.SignIn, o.try, o.slot, ErrMustChange), error(ErrMustChange))
+	}
+	res, err := f.open(ctx, o)
+	if !errors.Is(err, errGone) {
+		return res, err
+	}
+	if next, err = f.next(ctx, o.user, o.shown); err != nil {
+		return Result{}, f.noWay(ctx, o, err)
+	}
+	if len(next) > 0 {
+		return f.half(ctx, o, next)
+	}
+	return Result{}, f.refuse(ctx, audit.SignIn, o.try, ErrCredentials)
+}
+
+// noWay answers when it cannot be told what comes next. The secret was right,
+// so its slot is given back.
+func (f *Flow) noWay(ctx context.Context, o opening, err error) error {
+	if ErrFactor.Is(err) {
+		return cmp.Or(f.stop(ctx, audit.SignIn, o.try, o.slot, ErrFactor), error(ErrFactor))
+	}
+	f.throttle.giveBack(ctx, o.slot)
+	return err
 }
 
 // filled refuses empty secrets before any query (security rule 4).
-func filled(in Input) error {
+func filled(m Method, in Input) error {
+	_, finds := m.(Finder)
 	switch {
-	case in.Login == "":
+	case in.Login == "" && !finds:
 		return apperr.InvalidField("username", "required")
-	case in.Password == "":
+	case in.Password == "" && in.Response == nil:
 		return apperr.InvalidField("password", "required")
 	}
 	return nil
@@ -170,23 +258,44 @@ func (f *Flow) takeNetwork(ip string) (refund func(), err error) {
 // slot with a right secret of an account that may sign in, and an error
 // otherwise. refund gives back what was taken before, when nothing was compared.
 func (f *Flow) look(ctx context.Context, action audit.Action, t try, refund func()) (slot, Verdict, error) {
-	s, err := f.throttle.reserve(ctx, f.throttle.bucket(t.method.Factor(), t.user, t.login))
+	s, err := f.throttle.reserve(ctx, f.throttle.bucket(counterOf(t.method), t.user, t.login))
 	if err != nil {
 		if errTooMany.Is(err) {
 			return slot{}, Verdict{}, f.refuse(ctx, action, t, apperr.From(err))
 		}
 		return slot{}, Verdict{}, err
 	}
-	verdict, err := t.method.Verify(ctx, t.user, t.secret)
+	verdict, err := t.method.Verify(ctx, t.offer)
 	if err != nil {
 		refund()
 		f.throttle.giveBack(ctx, s)
 		return slot{}, Verdict{}, err
 	}
 	if !verdict.OK || t.user == nil || !accounts.Admit(ctx, accounts.SubjectOf(t.user)).OK {
-		return slot{}, Verdict{}, f.refuse(ctx, action, t, ErrCredentials)
+		return slot{}, Verdict{}, f.refuse(ctx, action, t, verdict.why(t.method))
 	}
 	return s, verdict, nil
+}
+
+// counterOf names the counter of a method: each has its own, so that guesses at
+// one factor are no guesses at another (security rule 13). That of the password
+// has the name of its factor.
+func counterOf(m Method) string {
+	if m.Factor() == FactorKnowledge {
+		return FactorKnowledge
+	}
+	return m.Name()
+}
+
+// why is the refusal of what was shown.
+func (v Verdict) why(m Method) *apperr.Error {
+	switch {
+	case v.Why != nil:
+		return v.Why
+	case m.Uses()&First != 0:
+		return ErrCredentials
+	}
+	return apperr.New(apperr.Unauthenticated, m.Name()+"_wrong")
 }
 
 // refuse records a refusal and returns its error. The record never holds what
@@ -226,23 +335,6 @@ func (f *Flow) unverified(ctx context.Context, t try, s slot) (Result, error) {
 	return Result{Attempt: attempt}, ErrNotVerified
 }
 
-// enough stops at a right password that must not open the account by itself:
-// the account has a second factor, or the hash is too weak to keep. Who does
-// not know the password learns of neither.
-func (f *Flow) enough(ctx context.Context, action audit.Action, t try, s slot, v Verdict) error {
-	has, err := f.Factors.Has(ctx, t.user.ID)
-	switch {
-	case err != nil:
-		f.throttle.giveBack(ctx, s) // the secret was right
-		return err
-	case has:
-		return cmp.Or(f.stop(ctx, action, t, s, ErrFactor), error(ErrFactor))
-	case v.MustChange:
-		return cmp.Or(f.stop(ctx, action, t, s, ErrMustChange), error(ErrMustChange))
-	}
-	return nil
-}
-
 // stop records why a right secret opened nothing and gives its slot back.
 func (f *Flow) stop(ctx context.Context, action audit.Action, t try, s slot, why *apperr.Error) error {
 	e := t.event(action)
@@ -256,9 +348,11 @@ func (f *Flow) stop(ctx context.Context, action audit.Action, t try, s slot, why
 }
 
 // outcome is the label of the metric.
-func outcome(err error) string {
+func outcome(res Result, err error) string {
 	e := apperr.From(err)
 	switch {
+	case e == nil && len(res.Next) > 0:
+		return "next"
 	case e == nil:
 		return "success"
 	case e.Kind == apperr.Throttled:
@@ -271,5 +365,11 @@ func outcome(err error) string {
 	return e.Reason
 }
 
-// Trim deletes counters that are forgotten anyway. It is a job of server.
-func (f *Flow) Trim(ctx context.Context) error { return f.throttle.trim(ctx) }
+// Trim deletes counters that are forgotten anyway, and sign-ins and seeds that
+// nobody completed in time. It is a job of server.
+func (f *Flow) Trim(ctx context.Context) error {
+	if err := f.throttle.trim(ctx); err != nil {
+		return err
+	}
+	return f.trimAttempts(ctx)
+}

@@ -14,7 +14,6 @@ import (
 	"gatehouse/internal/database"
 	"gatehouse/internal/ratelimit"
 	"gatehouse/internal/testkit"
-	"gatehouse/models"
 )
 
 func TestAProgramGetsTokensAndABrowserACookie(t *testing.T) {
@@ -244,13 +243,13 @@ func TestAReproofIsFreshAndSharesTheCounters(t *testing.T) {
 		}
 		h.clock.Advance(time.Hour)
 		for range 3 {
-			_, err = h.Reauth(h.ctx(), u.ID, res.Session.ID, wrong, visitor)
+			_, err = h.reproof(u.ID, res.Session.ID, wrong)
 			wantReason(t, err, "invalid_credentials")
 		}
 		if h.tries() != 3 || h.recorded(audit.Reauth, "invalid_credentials") != 3 {
 			t.Error("tries", h.tries())
 		}
-		proof, err := h.Reauth(h.ctx(), u.ID, res.Session.ID, right, visitor)
+		proof, err := h.reproof(u.ID, res.Session.ID, right)
 		if err != nil || proof.User != u.ID || proof.Session != res.Session.ID || !proof.At.Equal(h.clock.Now()) || proof.AAL != "aal1" {
 			t.Fatalf("%+v %v", proof, err)
 		}
@@ -261,7 +260,7 @@ func TestAReproofIsFreshAndSharesTheCounters(t *testing.T) {
 		if err := h.Accounts.ChangePassword(h.ctx(), proof, "another fine horse battery", proof.Session, visitor); err != nil {
 			t.Error(err)
 		}
-		_, err = h.Reauth(h.ctx(), u.ID, res.Session.ID, "", visitor)
+		_, err = h.reproof(u.ID, res.Session.ID, "")
 		wantReason(t, err, "validation_failed")
 	})
 }
@@ -274,10 +273,10 @@ func TestWrongReproofsAreDelayedLikeSignIns(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range defaultFree {
-		_, err := h.Reauth(h.ctx(), u.ID, res.Session.ID, wrong, visitor)
+		_, err := h.reproof(u.ID, res.Session.ID, wrong)
 		wantReason(t, err, "invalid_credentials")
 	}
-	_, err = h.Reauth(h.ctx(), u.ID, res.Session.ID, right, visitor)
+	_, err = h.reproof(u.ID, res.Session.ID, right)
 	wantReason(t, err, "too_many_attempts")
 	if got := h.try("ada", right); got != "too_many_attempts" {
 		t.Error("the login page is a way around the counter:", got)
@@ -351,8 +350,8 @@ type meddling struct {
 	before func() error
 }
 
-func (m *meddling) Verify(ctx context.Context, u *models.User, secret string) (Verdict, error) {
-	v, err := m.Method.Verify(ctx, u, secret)
+func (m *meddling) Verify(ctx context.Context, o Offer) (Verdict, error) {
+	v, err := m.Method.Verify(ctx, o)
 	if err == nil {
 		err = m.before()
 	}

@@ -79,6 +79,8 @@ func newHouse(t testing.TB, db *database.DB, changes ...func(*Deps)) *house {
 			},
 		}),
 	}
+	d.Factors = NewFactors(db, box)
+	d.Methods = []Method{NewTOTP(d.Factors, clock.Now), NewRecovery(d.Factors, hasher, clock.Now)}
 	for _, change := range changes {
 		change(&d)
 	}
@@ -112,6 +114,12 @@ func (h *house) try(login, secret string) string {
 	h.t.Helper()
 	_, err := h.SignIn(h.ctx(), Input{Login: login, Password: secret, Client: visitor})
 	return apperr.Reason(err)
+}
+
+// reproof proves a session again by the password.
+func (h *house) reproof(user, session models.ID, secret string) (tokens.Proof, error) {
+	proof, _, err := h.Reauth(h.ctx(), Reproof{User: user, Session: session, Secret: secret, Client: visitor})
+	return proof, err
 }
 
 func (h *house) count(query string, args ...any) (n int64) {
@@ -169,7 +177,7 @@ type counting struct {
 	fail  error
 }
 
-func (c *counting) Verify(context.Context, *models.User, string) (Verdict, error) {
+func (c *counting) Verify(context.Context, Offer) (Verdict, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.fail != nil {

@@ -3,38 +3,105 @@ package signin
 import (
 	"context"
 
+	"gorm.io/gorm"
+
+	"gatehouse/internal/apperr"
 	"gatehouse/models"
 )
 
-// Factors are what a method proves (NIST SP 800-63B-4, section 3). Wrong tries
-// are counted per account and factor.
+// Factors are what a method proves (NIST SP 800-63B-4, section 3). Two methods
+// count as two factors only when they prove two things.
 const (
-	FactorKnowledge = "knowledge"
+	FactorKnowledge  = "knowledge"
+	FactorPossession = "possession"
+)
+
+// Use is what a method may be used for.
+type Use uint8
+
+// The uses.
+const (
+	First   Use = 1 << iota // it opens a sign-in
+	Second                  // it completes one that another factor opened
+	StandIn                 // a Second for a lost one, and no second factor by itself
+	StepUp                  // it proves once more who is there
 )
 
 // Method is one way to prove who one is. A method answers questions about
-// itself and has no effects; everything around it belongs to Flow.
+// itself and has no effects but those of its Claim; everything around it
+// belongs to Flow.
 type Method interface {
 	// Name is the stem that names its file, template, words and metric.
 	Name() string
 	// Factor is what it proves.
 	Factor() string
-	// AMR is its value in the claim "amr" (RFC 8176, section 2).
-	AMR() string
+	// Uses is what it may be used for.
+	Uses() Use
+	// AMR are its values in the claim "amr" (RFC 8176, section 2).
+	AMR() []string
 	// Enrolled reports whether this account has it.
-	Enrolled(u *models.User) bool
-	// Verify compares a secret. It does the same work for nil and for accounts
-	// without the method, and then says no. An error means that nothing was
-	// compared.
-	Verify(ctx context.Context, u *models.User, secret string) (Verdict, error)
+	Enrolled(ctx context.Context, a Account) (bool, error)
+	// Verify compares what is shown. It does the same work for nobody and for
+	// accounts without the method, and then says no. An error means that
+	// nothing was compared, and the try is not counted.
+	Verify(ctx context.Context, o Offer) (Verdict, error)
+}
+
+// Finder is a method that finds the account by itself, when a sign-in begins
+// without a name: a discoverable passkey. nil is nobody.
+type Finder interface {
+	Find(ctx context.Context, o Offer) (*models.User, error)
+}
+
+// Account is whose factors are asked for. Held is read once, in one statement.
+type Account struct {
+	*models.User
+	Held Held
+}
+
+// Held is how many of each factor of ours an account has; codes that were used
+// are none.
+type Held struct {
+	TOTP, Passkeys, RecoveryCodes int64
+}
+
+// Second reports whether there is a second factor. Recovery codes are none:
+// they stand in for one.
+func (h Held) Second() bool { return h.TOTP+h.Passkeys > 0 }
+
+// Offer is what somebody shows to prove who they are.
+type Offer struct {
+	User *models.User // nil is nobody
+	// Secret is what was typed; Response is the answer of a ceremony, of the
+	// type that the method asks for.
+	Secret   string
+	Response any
+	// Attempt is the sign-in that waits for it, Session the session that wants
+	// a fresh proof. One of them at most is set; none at the start of a sign-in.
+	Attempt, Session models.ID
+	// Browser is the web session that asks, anonymous or not; zero is none.
+	Browser models.ID
 }
 
 // Verdict is what a method found.
 type Verdict struct {
 	OK bool
+	// Why is the refusal when not OK, or when Claim came too late; nil is
+	// invalid_credentials for a method that begins a sign-in, and the stem with
+	// "_wrong" for a second factor.
+	Why *apperr.Error
+	// MultiFactor says that both factors were shown at once: a passkey with
+	// user verification.
+	MultiFactor bool
+	// AMR, when set, takes the place of the method's own values.
+	AMR []string
 	// MustChange says that the secret is right and has to be changed before it
 	// opens anything.
 	MustChange bool
+	// Claim, when set, uses up what can be used once, in the transaction that
+	// makes something of it: a conditional UPDATE whose row count is the answer.
+	// false means that somebody else was first. It may run twice.
+	Claim func(tx *gorm.DB) (bool, error)
 	// Renew, when set, is called after a sign-in that succeeded, to bring what
 	// is stored about the secret up to date.
 	Renew func(ctx context.Context) error

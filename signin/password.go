@@ -16,24 +16,28 @@ type password struct {
 
 func (password) Name() string   { return "password" }
 func (password) Factor() string { return FactorKnowledge }
-func (password) AMR() string    { return "pwd" }
+func (password) Uses() Use      { return First | StepUp }
+func (password) AMR() []string  { return []string{"pwd"} }
 
-func (password) Enrolled(u *models.User) bool { return u != nil && u.PasswordHash != "" }
+func (password) Enrolled(_ context.Context, a Account) (bool, error) {
+	return a.User != nil && a.PasswordHash != "", nil
+}
 
 // Verify compares a password. Without an account or a hash the hasher does the
 // work of a current one all the same (ASVS 5.0, 6.3.8).
-func (p password) Verify(ctx context.Context, u *models.User, secret string) (Verdict, error) {
+func (p password) Verify(ctx context.Context, o Offer) (Verdict, error) {
+	u := o.User
 	if u == nil {
 		u = &models.User{}
 	}
-	res, err := p.hasher.Verify(ctx, secret, u.PasswordHash)
+	res, err := p.hasher.Verify(ctx, o.Secret, u.PasswordHash)
 	if err != nil || !res.OK {
 		return Verdict{}, err
 	}
 	v := Verdict{OK: true, MustChange: res.MustChange}
 	if res.Rehash {
 		id, old := u.ID, u.PasswordHash
-		v.Renew = func(ctx context.Context) error { return p.renew(ctx, id, old, secret) }
+		v.Renew = func(ctx context.Context) error { return p.renew(ctx, id, old, o.Secret) }
 	}
 	return v, nil
 }

@@ -19,11 +19,11 @@ func TestNobodyCostsAHashAsMuchAsSomebody(t *testing.T) {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	for name, u := range map[string]*models.User{"nobody": nil, "no password": {}, "somebody": {PasswordHash: hash}} {
-		v, err := password{hasher: hasher}.Verify(gone, u, wrong)
+		v, err := password{hasher: hasher}.Verify(gone, Offer{User: u, Secret: wrong})
 		if err == nil || v.OK {
 			t.Errorf("%s: nothing was asked of the queue", name)
 		}
-		if v, err := (password{hasher: hasher}).Verify(t.Context(), u, wrong); err != nil || v.OK {
+		if v, err := (password{hasher: hasher}).Verify(t.Context(), Offer{User: u, Secret: wrong}); err != nil || v.OK {
 			t.Errorf("%s: %v %v", name, v.OK, err)
 		}
 	}

@@ -2,70 +2,116 @@ package signin
 
 import (
 	"context"
+	"errors"
+	"strings"
 
 	"gorm.io/gorm"
 
 	"gatehouse/accounts"
 	"gatehouse/audit"
+	"gatehouse/internal/apperr"
 	"gatehouse/models"
 	"gatehouse/tokens"
 )
 
-// start turns a right secret into a session, in one transaction: the user's
-// row (which every ending writes too), the session, the refresh family of a
-// program, the record, the counter. With the reading of the account and the
-// slot before it, that is nine round trips on MySQL.
-func (f *Flow) start(ctx context.Context, in Input, t try, s slot, v Verdict) (Result, error) {
-	subject, now := accounts.SubjectOf(t.user), f.Clock()
-	begin := tokens.SignIn{
-		Subject: subject, ClientID: tokens.FirstParty, AuthTime: now, ACR: acrPassword, AMR: []string{t.method.AMR()},
-		Client: in.Client, Web: in.Web, Data: in.Data, Old: in.Anonymous,
-	}
-	var done started
-	err := f.DB.Write(ctx, func(tx *gorm.DB) (err error) {
-		if done, err = f.write(tx, t, s, begin); err == nil && !done.gone {
-			err = f.Accounts.NoteDevice(tx, t.user, in.Device, in.Client)
-		}
-		return err
-	})
-	if err == nil && done.gone {
-		if err := f.enough(ctx, audit.SignIn, t, s, v); err != nil {
-			return Result{}, err
-		}
-	}
-	if err != nil || done.gone {
-		f.throttle.giveBack(ctx, s) // the secret was right
-	}
-	if err != nil {
-		return Result{}, err
-	}
-	if done.gone {
-		return Result{}, f.refuse(ctx, audit.SignIn, t, ErrCredentials)
-	}
-	if v.Renew != nil {
-		// A full queue leaves the old hash for the next sign-in.
-		_ = v.Renew(ctx)
-	}
-	t.user.SignIns++
-	t.user.LastSignInAt = models.At(now)
-	return f.result(in, t.user, done)
+// opening is a sign-in whose secret was right, on its way to a session.
+type opening struct {
+	in Input
+	try
+	slot    slot
+	verdict Verdict
+	shown   progress
+	attempt *models.SignInAttempt // nil in the first step
 }
+
+// Why a transaction undid itself. Nothing in it had to be kept.
+var (
+	// errGone means that the account has a second factor that was not shown, or
+	// that it was disabled or all its sessions were ended between its reading
+	// and the transaction.
+	errGone = errors.New("signin: the account is not as it was read")
+	// errClaimed means that what works once was used up by somebody else.
+	errClaimed = errors.New("signin: used up by another try")
+)
 
 // started is what the transaction of a sign-in made.
 type started struct {
 	session tokens.Started
 	refresh tokens.RefreshToken
 	access  tokens.Pending
-	// gone means that the account has a second factor, or that it was
-	// disabled or all its sessions were ended between its reading and this
-	// transaction. Nothing was started.
-	gone bool
 }
 
-func (f *Flow) write(tx *gorm.DB, t try, s slot, in tokens.SignIn) (done started, err error) {
-	ok, err := f.Accounts.RecordSignIn(tx, t.user, in.AuthTime)
-	if err != nil || !ok {
-		return started{gone: !ok}, err
+// open turns what was shown into a session, in one transaction: what works
+// once, the attempt, the user's row (which every ending writes too), the
+// session, the refresh family of a program, the record, the counter. After a
+// password alone, with the reading of the account and the slot before it, that
+// is nine round trips on MySQL.
+func (f *Flow) open(ctx context.Context, o opening) (Result, error) {
+	now := f.Clock()
+	begin := tokens.SignIn{
+		Subject: accounts.SubjectOf(o.user), ClientID: tokens.FirstParty, AuthTime: now, ACR: o.shown.acr(), AMR: o.shown.values(),
+		Client: o.in.Client, Web: o.in.Web, Data: o.in.Data, Old: o.in.Anonymous,
+	}
+	var done started
+	err := f.DB.Write(ctx, func(tx *gorm.DB) (err error) {
+		done, err = f.write(tx, o, begin)
+		return err
+	})
+	if err != nil {
+		return Result{}, f.undone(ctx, o, err)
+	}
+	f.renew(ctx, o.verdict)
+	o.user.SignIns++
+	o.user.LastSignInAt = models.At(now)
+	return f.result(o.in, o.user, done)
+}
+
+// renew brings a hash up to date. A full queue leaves the old one for the next
+// sign-in.
+func (f *Flow) renew(ctx context.Context, v Verdict) {
+	if v.Renew != nil {
+		_ = v.Renew(ctx)
+	}
+}
+
+// undone turns what stopped a transaction into an answer. A try that came
+// second at a code stays counted: it is how a code that was overheard is used.
+func (f *Flow) undone(ctx context.Context, o opening, err error) error {
+	if errors.Is(err, errClaimed) {
+		return f.refuse(ctx, audit.SignIn, o.try, o.verdict.why(o.method))
+	}
+	f.throttle.giveBack(ctx, o.slot) // the secret was right
+	if ErrAttempt.Is(err) {
+		return f.refuse(ctx, audit.SignIn, o.try, ErrAttempt)
+	}
+	return err
+}
+
+// claim uses up what works once.
+func (o opening) claim(tx *gorm.DB) error {
+	if o.verdict.Claim == nil {
+		return nil
+	}
+	ok, err := o.verdict.Claim(tx)
+	if err == nil && !ok {
+		err = errClaimed
+	}
+	return err
+}
+
+func (f *Flow) write(tx *gorm.DB, o opening, in tokens.SignIn) (done started, err error) {
+	if err := o.claim(tx); err != nil {
+		return started{}, err
+	}
+	if err := f.finish(tx, o.attempt); err != nil {
+		return started{}, err
+	}
+	ok, err := f.Accounts.RecordSignIn(tx, o.user, in.AuthTime, o.shown.complete)
+	if err == nil && !ok {
+		err = errGone
+	}
+	if err != nil {
+		return started{}, err
 	}
 	if done.session, err = f.Tokens.Sessions.Start(tx, in); err != nil {
 		return started{}, err
@@ -75,12 +121,21 @@ func (f *Flow) write(tx *gorm.DB, t try, s slot, in tokens.SignIn) (done started
 			return started{}, err
 		}
 	}
-	e := t.event(audit.SignIn)
-	e.Actor, e.Session = t.user.ID, done.session.ID
-	if err := f.Audit.Append(tx, e); err != nil {
+	if err := f.Audit.Append(tx, o.event(audit.SignIn, done.session.ID)); err != nil {
 		return started{}, err
 	}
-	return done, f.throttle.forgive(tx, s)
+	if err := f.Accounts.NoteDevice(tx, o.user, o.in.Device, o.in.Client); err != nil {
+		return started{}, err
+	}
+	return done, f.throttle.forgive(tx, o.slot)
+}
+
+// event is the record of a success; its detail names every method.
+func (o opening) event(action audit.Action, session models.ID) audit.Event {
+	e := o.try.event(action)
+	e.Actor, e.Session = o.user.ID, session
+	e.Detail = map[string]string{"method": strings.Join(o.shown.done, " ")}
+	return e
 }
 
 // tokens makes what a program gets. The times of the access token are fixed
@@ -106,3 +161,7 @@ func (f *Flow) result(in Input, u *models.User, done started) (Result, error) {
 	res.Access, res.Refresh = &access, &done.refresh
 	return res, nil
 }
+
+// ErrAttempt is the answer for a sign-in that has taken too long, is finished,
+// or was ended by a change of the password.
+var ErrAttempt = apperr.New(apperr.Unauthenticated, "attempt_ended")

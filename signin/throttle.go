@@ -2,6 +2,7 @@ package signin
 
 import (
 	"context"
+	"encoding/binary"
 	"time"
 
 	"gorm.io/gorm"
@@ -47,18 +48,20 @@ type slot struct {
 }
 
 // bucket names the counter of an account, by its id, so that all its names
-// share one. The time of the last password change is part of it: what was
-// tried against the old password says nothing about the new one, and who was
-// locked out by a stranger gets in again after a reset. A name without an
-// account has a counter of its own, so that it behaves the same.
+// share one. The time of the last password change is part of that of the
+// password: what was tried against the old one says nothing about the new one,
+// and who was locked out by a stranger gets in again after a reset. It is no
+// part of the others, or a thief of the mailbox could reset the password for
+// ten more guesses at the code. A name without an account has a counter of its
+// own, so that it behaves the same.
 //
 // It is a keyed hash, because people type passwords into the wrong field and
 // the table should not hold them.
 func (t *throttle) bucket(factor string, u *models.User, login string) []byte {
 	if u != nil {
 		var since [8]byte
-		for i, v := 0, uint64(u.PasswordChangedAt.UnixMicro()); i < 8; i, v = i+1, v>>8 {
-			since[i] = byte(v)
+		if factor == FactorKnowledge {
+			binary.LittleEndian.PutUint64(since[:], uint64(u.PasswordChangedAt.UnixMicro()))
 		}
 		return t.box.MAC("throttle/user", []byte(factor), u.ID.Bytes(), since[:])
 	}

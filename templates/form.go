@@ -28,6 +28,8 @@ var fieldOrder = []string{"code", "email", "name", "username", "password", "curr
 var ownField = map[string]string{
 	"invalid_credentials": "password",
 	"code_wrong":          "code",
+	"totp_wrong":          "code",
+	"recovery_wrong":      "code",
 	"username_taken":      "username",
 	"email_taken":         "email",
 }

@@ -20,6 +20,7 @@ func functions(words *locales.Bundle, lang string) template.FuncMap {
 		"th":      s.html,
 		"label":   s.label,
 		"methods": s.methods,
+		"way":     func(method string) (string, error) { return s.text("way." + method) },
 		"meaning": s.meaning,
 		"device":  func(userAgent string) string { return Device(userAgent).In(lang) },
 		"icon":    func(userAgent string) string { return Device(userAgent).Icon() },

@@ -12,8 +12,12 @@ const (
 	PageReset    = "reset"    // ResetView
 	PageUndo     = "undo"     // UndoView
 	PageReauth   = "reauth"   // ReauthView
-	PagePublic   = "public"   // PublicView
-	PageError    = "error"    // ErrorView
+
+	PageLoginTOTP     = "login_totp"     // StepView
+	PageLoginRecovery = "login_recovery" // StepView
+
+	PagePublic = "public" // PublicView
+	PageError  = "error"  // ErrorView
 
 	PageAccount  = "account"  // AccountView
 	PageProfile  = "profile"  // ProfileView
@@ -80,6 +84,14 @@ type LoginView struct {
 	ReturnTo string // a checked local path, or ""
 	// SignupClosed hides the way to the register page.
 	SignupClosed bool
+}
+
+// StepView is the second step of a sign-in. POST to its own address takes code.
+type StepView struct {
+	Layout
+	Form
+	// Ways are the other methods that would do, by name.
+	Ways []string
 }
 
 // RegisterView is the sign-up page. POST /register takes email, name, username

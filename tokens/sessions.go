@@ -148,6 +148,24 @@ func (s *Sessions) StartAnonymous(ctx context.Context, data []byte, by Client) (
 	return Started{row.ID, cookie, row.CookieHash, &Session{Session: row}}, nil
 }
 
+// HoldAnonymous is StartAnonymous in the transaction of its cause, for a browser
+// at which half a sign-in is done: a new id at every rise (security rule 9). The
+// session that the browser came with dies with it.
+func (s *Sessions) HoldAnonymous(tx *gorm.DB, data []byte, old *Session, by Client) (Started, error) {
+	if len(data) > maxData {
+		return Started{}, ErrDataTooLarge
+	}
+	if err := s.kill(tx, old, by); err != nil {
+		return Started{}, err
+	}
+	row := s.newRow(by, data)
+	row.ClientID = FirstParty
+	var cookie secrets.Raw
+	cookie, row.CookieHash = newCookie()
+	s.lasts(&row, anonymousIdle, anonymousAbsolute)
+	return Started{row.ID, cookie, row.CookieHash, &Session{Session: row}}, tx.Exec(insertSessionSQL, s.insertArgs(&row)...).Error
+}
+
 func (s *Sessions) newRow(by Client, data []byte) models.Session {
 	now := models.At(s.deps.Clock())
 	by = by.stored()

@@ -98,6 +98,12 @@ func (s *Sessions) EndOthers(ctx context.Context, user, keep models.ID, by Clien
 	return live, nil
 }
 
+// EndOthersIn is EndOthers in the transaction of its cause, which is one of
+// Log.Write.
+func (s *Sessions) EndOthersIn(tx *gorm.DB, user, keep models.ID, by Client) (live int, err error) {
+	return s.endOthers(tx, user, keep, by)
+}
+
 func (s *Sessions) endOthers(tx *gorm.DB, user, keep models.ID, by Client) (int, error) {
 	now := models.At(s.deps.Clock())
 	ended, err := endAll(tx, user, keep, WhyOthers, now)

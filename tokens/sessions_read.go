@@ -98,6 +98,21 @@ func (s *Sessions) Discard(ctx context.Context, id models.ID, cookieHash []byte)
 	return err
 }
 
+// ByID reads the live session of a person; ErrNoSession when there is none.
+func (s *Sessions) ByID(ctx context.Context, id models.ID) (*models.Session, error) {
+	if id.IsZero() {
+		return nil, ErrNoSession
+	}
+	row, err := findSession(ctx, s.deps.DB, "s.id = ?", id)
+	if err != nil {
+		return nil, err
+	}
+	if row == nil || row.UserID.IsZero() || !row.live(s.deps.Clock()) {
+		return nil, ErrNoSession
+	}
+	return &row.Session, nil
+}
+
 // maxListed bounds the list of one person's sessions.
 const maxListed = 200
 

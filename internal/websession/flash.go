@@ -46,6 +46,22 @@ func DataWith(f Flash) []byte {
 	return b
 }
 
+// DataKeeping is the content of a fresh session that remembers some texts and
+// nothing of the session before it. Empty ones are left out.
+func DataKeeping(texts map[string]string) []byte {
+	values := map[any]any{}
+	for name, text := range texts {
+		if text != "" {
+			values[name] = text
+		}
+	}
+	b, err := encode(values)
+	if err != nil {
+		return nil // texts too long to keep; the step begins again
+	}
+	return b
+}
+
 func (f Flash) text() string {
 	b, _ := json.Marshal(f) // strings and a map of strings always marshal
 	return string(b)
