@@ -97,7 +97,7 @@ func TestASignInFromBeforeTheClosingDoesNotSlipThrough(t *testing.T) {
 		before, _ := h.Get(h.ctx(), u.ID)
 		h.close(u)
 		err := h.db.Write(h.ctx(), func(tx *gorm.DB) error {
-			if ok, err := h.RecordSignIn(tx, before, h.clock.Now()); ok || err != nil {
+			if ok, err := h.RecordSignIn(tx, before, h.clock.Now(), false); ok || err != nil {
 				t.Error(ok, err)
 			}
 			return nil
@@ -120,7 +120,7 @@ func TestAtTheLastMomentAnAccountIsEitherKeptOrErased(t *testing.T) {
 				return h.EraseDue(h.ctx())
 			}
 			return h.db.Write(h.ctx(), func(tx *gorm.DB) (err error) {
-				kept[i], err = h.RecordSignIn(tx, read, h.clock.Now())
+				kept[i], err = h.RecordSignIn(tx, read, h.clock.Now(), false)
 				return err
 			})
 		})
