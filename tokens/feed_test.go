@@ -298,6 +298,108 @@ func TestAnAckRegistersAndItsAnswerSaysHowFreshTheNodeIs(t *testing.T) {
 	})
 }
 
+// ageOf asks a node how old the view is that it lets a follower have.
+func ageOf(t testing.TB, f *Feed) time.Duration {
+	t.Helper()
+	at, _ := f.log.position()
+	answer, err := f.Answer(t.Context(), ageAsker, Ack{
+		Instance: ageAsker, Cursor: f.cursor(at.logID, at.seq), Nonce: text64(make([]byte, 16)), Bound: mostBound, Mode: ModeRefuse,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fresh freshnessClaims
+	claimsOf(t, f, freshnessType, answer, &fresh)
+	return time.Duration(fresh.AgeMS) * time.Millisecond
+}
+
+var ageAsker = models.NewID()
+
+// follow is what a node does every second.
+func follow(t testing.TB, nodes ...*Log) {
+	t.Helper()
+	for _, l := range nodes {
+		if err := l.beat(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		poll(t, l)
+	}
+}
+
+// A follower holds what is sealed. While nobody manages to seal, what a node
+// says to it must grow old with the ending that waits, or the follower would
+// take itself for fresh for ever without it.
+func TestAViewGrowsOldForFollowersWhileAnEndingCannotBeSealed(t *testing.T) {
+	eachFeeds(t, 2, func(t *testing.T, feeds []*Feed, clock *testkit.Clock) {
+		a, b := feeds[0], feeds[1]
+		ageOf(t, a)
+		ageOf(t, b)
+		follow(t, a.log, b.log)
+		ending, token := session()
+		end(t, a.log, ending) // and seal is never called
+		for waited := time.Second; waited <= 40*time.Second; waited += time.Second {
+			clock.Advance(time.Second)
+			follow(t, a.log, b.log)
+			for _, f := range feeds {
+				if age := ageOf(t, f); age < waited || age > waited+beatEvery {
+					t.Fatalf("after %v without a seal followers are told %v", waited, age)
+				}
+				if !f.log.Revoked(token) || !f.log.Fresh() || f.log.Ready() != nil {
+					t.Fatal("the node itself reads the outbox, and need not be old")
+				}
+			}
+		}
+		seal(t, a.log)
+		follow(t, a.log, b.log)
+		for _, f := range feeds {
+			if age := ageOf(t, f); age != 0 {
+				t.Errorf("sealed, and still %v old", age)
+			}
+		}
+	})
+}
+
+func TestANodeThatStartsDoesNotKnowHowLongAnEndingHasWaited(t *testing.T) {
+	eachFeeds(t, 1, func(t *testing.T, feeds []*Feed, clock *testkit.Clock) {
+		ending, _ := session()
+		end(t, feeds[0].log, ending)
+		d := feeds[0].deps
+		late := newFeed(d, newLog(d))
+		start(t, late.log)
+		follow(t, late.log)
+		if age := ageOf(t, late); age != mostBound {
+			t.Errorf("told %v", age)
+		}
+		clock.Advance(time.Second)
+		seal(t, late.log)
+		follow(t, late.log)
+		if age := ageOf(t, late); age != 0 {
+			t.Errorf("sealed, and still %v old", age)
+		}
+	})
+}
+
+func TestSealingAsUsualMakesNoViewOlderThanOnePoll(t *testing.T) {
+	eachFeeds(t, 1, func(t *testing.T, feeds []*Feed, clock *testkit.Clock) {
+		f := feeds[0]
+		ageOf(t, f)
+		for range 20 {
+			follow(t, f.log)
+			ending, _ := session()
+			end(t, f.log, ending)
+			clock.Advance(pollEvery)
+			follow(t, f.log) // the outbox has one that came since the poll before
+			if age := ageOf(t, f); age > pollEvery {
+				t.Fatalf("%v old", age)
+			}
+			seal(t, f.log)
+			if follow(t, f.log); ageOf(t, f) != 0 {
+				t.Fatalf("%v old after the seal", ageOf(t, f))
+			}
+		}
+	})
+}
+
 func TestARefusedAckRecordsNothing(t *testing.T) {
 	eachFeeds(t, 2, func(t *testing.T, feeds []*Feed, _ *testkit.Clock) {
 		f := feeds[0]

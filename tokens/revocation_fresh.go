@@ -1,6 +1,10 @@
 package tokens
 
-import "time"
+import (
+	"time"
+
+	"gatehouse/models"
+)
 
 // NodeBound is how old the view of a node may be. Beyond it the node refuses
 // every access token with 503, by itself: a node that hears nothing of the
@@ -15,4 +19,35 @@ const NodeBound = 10 * time.Second
 func (l *Log) Fresh() bool {
 	asOf := l.asOf.Load()
 	return asOf != nil && elapsed(*asOf, l.local()) <= NodeBound
+}
+
+// sighting is what the polls say of a row of the outbox.
+type sighting struct {
+	polls int // in how many in a row it was seen
+	// after is the time of the view before the first of them, which did not
+	// show the row: it was committed later than that. Zero is not known.
+	after time.Time
+}
+
+// sight counts one more poll that sees the row. The caller holds mu.
+func (l *Log) sight(row models.ID) sighting {
+	s, ok := l.seen[row]
+	if !ok {
+		s.after = l.status.asOf
+	}
+	s.polls++
+	return s
+}
+
+// oldest is the time of the view that the sealed batches alone give: as of the
+// last moment before anything came that is in the outbox still. Followers get
+// batches and nothing else, so while sealing fails their view must grow old,
+// or they would accept what has ended for longer than their bound.
+func oldest(asOf time.Time, seen map[models.ID]sighting) time.Time {
+	for _, s := range seen {
+		if s.after.Before(asOf) {
+			asOf = s.after
+		}
+	}
+	return asOf
 }

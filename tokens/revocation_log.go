@@ -79,11 +79,11 @@ type Log struct {
 
 	// mu guards the set against two writers, and what follows.
 	mu      sync.Mutex
-	filling *verify.Ended       // of a log that began anew, in force when it was read whole
-	own     map[models.ID]bool  // committed here, not known to be sealed
-	seen    map[models.ID]int   // in how many polls in a row
-	wants   map[models.ID]*Want // who waits for the batch of which outbox row
-	self    models.ID           // the row of this process among the nodes
+	filling *verify.Ended          // of a log that began anew, in force when it was read whole
+	own     map[models.ID]bool     // committed here, not known to be sealed
+	seen    map[models.ID]sighting // rows of the outbox, by the newest poll
+	wants   map[models.ID]*Want    // who waits for the batch of which outbox row
+	self    models.ID              // the row of this process among the nodes
 	status  status
 	// published is what followers are shown.
 	published published
@@ -100,6 +100,7 @@ type peak struct {
 type status struct {
 	started bool
 	asOf    time.Time // local: everything committed before is applied
+	sealed  time.Time // local: everything committed before is in a batch that is applied
 	fault   error     // final, until the process starts again
 	behind  error     // until the next good poll
 }
@@ -117,7 +118,7 @@ func newLog(d Deps) *Log {
 		known:    newKnown(),
 		wants:    map[models.ID]*Want{},
 		own:      map[models.ID]bool{},
-		seen:     map[models.ID]int{},
+		seen:     map[models.ID]sighting{},
 	}
 	l.set.Store(verify.NewEnded(0))
 	return l

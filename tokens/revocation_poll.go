@@ -99,7 +99,7 @@ func (l *Log) polled(v view, err error) error {
 	s := &l.status
 	switch {
 	case err == nil:
-		s.started, s.behind, s.asOf = true, nil, v.asOf
+		s.started, s.behind, s.asOf, s.sealed = true, nil, v.asOf, oldest(v.asOf, l.seen)
 		l.asOf.Store(&v.asOf)
 		l.settle()
 		l.filled()
@@ -121,9 +121,9 @@ func (l *Log) readOutbox(_ context.Context, c *gorm.DB, _ *view) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	seen := make(map[models.ID]int, len(rows))
+	seen := make(map[models.ID]sighting, len(rows))
 	for _, row := range rows {
-		seen[row.ID] = l.seen[row.ID] + 1
+		seen[row.ID] = l.sight(row.ID)
 		e := entryOf(row)
 		if err := e.check(); err != nil {
 			return err
@@ -132,7 +132,7 @@ func (l *Log) readOutbox(_ context.Context, c *gorm.DB, _ *view) error {
 	}
 	l.seen = seen
 	for _, id := range before { // committed before the read and not in it: sealed
-		if seen[id] == 0 {
+		if _, still := seen[id]; !still {
 			delete(l.own, id)
 		}
 	}
@@ -152,9 +152,9 @@ func (l *Log) ownIDs() []models.ID {
 	return ids
 }
 
-func anyTwice(seen map[models.ID]int) bool {
-	for _, n := range seen {
-		if n >= 2 {
+func anyTwice(seen map[models.ID]sighting) bool {
+	for _, s := range seen {
+		if s.polls >= 2 {
 			return true
 		}
 	}

@@ -82,12 +82,14 @@ func (l *Log) position() (position, <-chan struct{}) {
 	return l.published.at, l.published.changed
 }
 
-// age is how old the view of this node is.
+// age is how old the view is that this node lets followers have. It never says
+// more than the longest bound of a follower: what is older refuses everywhere.
 func (l *Log) age() time.Duration {
 	l.mu.Lock()
-	asOf := l.status.asOf
+	asOf, sealed := l.status.asOf, l.status.sealed
 	l.mu.Unlock()
-	return max(0, elapsed(asOf, l.local()))
+	now := l.local()
+	return min(max(0, elapsed(asOf, now), elapsed(sealed, now)), mostBound)
 }
 
 // after returns the batches that follow seq, at most one page, from memory or

@@ -57,7 +57,7 @@ func (l *Log) sealable(tx *gorm.DB) ([]models.RevocationOutbox, error) {
 	defer l.mu.Unlock()
 	mine := rows[:0]
 	for _, row := range rows {
-		if l.own[row.ID] || l.seen[row.ID] >= 2 || l.self.IsZero() {
+		if l.own[row.ID] || l.seen[row.ID].polls >= 2 || l.self.IsZero() {
 			mine = append(mine, row)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/internal/testkit"
 	"gatehouse/internal/testserver"
 	"gatehouse/tokens"
 	"gatehouse/verify"
@@ -133,4 +134,42 @@ func TestAServiceGoesOverToTheLogThatARestoreBegan(t *testing.T) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
+}
+
+// A follower gets what is sealed and nothing else. While nobody can seal, the
+// stream is alive and the answers come, and still the bound holds.
+func TestAServiceRefusesAtItsBoundWhileNothingCanBeSealed(t *testing.T) {
+	triggers := map[string]string{
+		"sqlite": "CREATE TRIGGER no_seal BEFORE INSERT ON revocation_batches BEGIN SELECT RAISE(ABORT, 'full'); END",
+		"mysql":  "CREATE TRIGGER no_seal BEFORE INSERT ON revocation_batches FOR EACH ROW SIGNAL SQLSTATE '45000'",
+	}
+	testkit.EachURL(t, func(t *testing.T, url string) {
+		s := testserver.New(t, func(o *testserver.Options) { o.DatabaseURL = url })
+		s.User("ada@example.com", "ada", "correct horse battery")
+		v := service(t, s, node(t, s).URL, "orders").Within(2 * time.Second)
+		ada, stays := s.Program().Login("ada", "correct horse battery"), s.Program().Login("ada", "correct horse battery")
+		if _, err := s.DB.Exec(t.Context(), triggers[s.DB.Dialect()]); err != nil {
+			t.Fatal(err)
+		}
+		ada.Call(http.MethodPost, "/api/v1/logout", nil).Is(http.StatusNoContent)
+		at := time.Now()
+		refused := func(want error) func() bool {
+			return func() bool {
+				s.Clock.Advance(time.Since(at))
+				at = time.Now()
+				_, err := v.Verify(t.Context(), ada.Access)
+				return errors.Is(err, want)
+			}
+		}
+		took := eventually(t, 5*time.Second, refused(verify.ErrStale))
+		t.Logf("refused after %v", took)
+		if _, err := s.DB.Exec(t.Context(), "DROP TRIGGER no_seal"); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, 10*time.Second, refused(verify.ErrRevoked))
+		eventually(t, 10*time.Second, func() bool { return v.Ready() == nil })
+		if _, err := v.Verify(t.Context(), stays.Access); err != nil {
+			t.Errorf("the other session: %v", err)
+		}
+	})
 }
