@@ -168,6 +168,7 @@ func TestAFollowerOfANodeThatHasJustLeftIsNotSilent(t *testing.T) {
 	run(t, a)
 	clock.Advance(time.Hour)
 	beat(t, b.log)
+	clock.Advance(lookEvery) // a may have looked between the two
 	newInstance(t, b)
 	until(t, "a looks at b", func() bool {
 		a.log.known.mu.Lock()
