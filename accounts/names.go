@@ -197,6 +197,10 @@ func canonicalName(s string) (string, *apperr.Field) {
 	return s, nil
 }
 
+// ShownName is the canonical form of a name that somebody gives to a thing of
+// theirs, and what is wrong with it.
+func ShownName(s string) (string, *apperr.Field) { return canonicalName(s) }
+
 // printable refuses invalid UTF-8 and every rune that draws nothing or changes
 // how its neighbours are drawn: controls, zero-width and bidirectional
 // formatting, line and paragraph separators, private and unassigned ones, and

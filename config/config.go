@@ -14,6 +14,7 @@ type Config struct {
 	AppURL            string   `env:"APP_URL" help:"The address people type. The only source of links, of the issuer of tokens and of cookie security. Default: http://localhost: and the port of LISTEN_ADDR."`
 	AllowInsecureHTTP bool     `env:"ALLOW_INSECURE_HTTP" envDefault:"false" help:"Accept an APP_URL that is neither https nor loopback. Passwords then cross the network in the clear."`
 	AppName           string   `env:"APP_NAME" help:"Who runs it, as the pages and mails say. Default: none; mails then come from Gatehouse."`
+	RelatedOrigins    Origins  `env:"RELATED_ORIGINS" help:"Other addresses (https, separated by commas) whose pages may use the passkeys of APP_URL's domain; told to browsers at /.well-known/webauthn. For a move to another domain. Default: none."`
 	DataDir           string   `env:"DATA_DIR" envDefault:"data" help:"Folder of the embedded database and the generated secret."`
 	DatabaseURL       Secret   `env:"DATABASE_URL" secret:"true" help:"sqlite:PATH, or mysql://user:password@tcp(host:3306)/name. Default: sqlite:DATA_DIR/gatehouse.db."`
 	SecretKey         Secret   `env:"SECRET_KEY" secret:"true" help:"32 random bytes or more, in hex or base64. Made once in DATA_DIR/secret.key with SQLite; must be given with MySQL. The command secret prints a good one."`
@@ -43,6 +44,7 @@ type Config struct {
 	LimitSignupPerNet   Limit `env:"LIMIT_SIGNUP_PER_NETWORK" envDefault:"20/1h" help:"Sign-ups from one network (IPv4 address, IPv6 /48)."`
 	LimitForgotPerNet   Limit `env:"LIMIT_FORGOT_PER_NETWORK" envDefault:"60/1h" help:"Forgotten passwords from one network."`
 	LimitLoginPerNet    Limit `env:"LIMIT_LOGIN_PER_NETWORK" envDefault:"300/1m" help:"Sign-in tries from one network."`
+	LimitPasskeyPerNet  Limit `env:"LIMIT_PASSKEY_PER_NETWORK" envDefault:"600/1m" help:"Challenges for a sign-in with a passkey from one network; a login page asks for one each time it is opened."`
 	LimitMailPerAddress Limit `env:"LIMIT_MAIL_PER_ADDRESS" envDefault:"5/1h" help:"Mails to one address for each purpose."`
 	LimitLoginFreeTries Tries `env:"LIMIT_LOGIN_FREE_TRIES" envDefault:"10" help:"Wrong passwords before delays begin: 1 to 10, or off (on loopback only)."`
 

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -76,6 +77,27 @@ func parseNetwork(word string) (netip.Prefix, error) {
 		return netip.Prefix{}, fmt.Errorf("%q is every address: name the networks of your proxies alone", word)
 	}
 	return p.Masked(), nil
+}
+
+// Origins is a list of addresses of pages, separated by commas.
+type Origins []string
+
+// UnmarshalText reads "https://a.example,https://b.example".
+func (o *Origins) UnmarshalText(b []byte) error {
+	var list Origins
+	for word := range strings.SplitSeq(string(b), ",") {
+		word = strings.TrimSuffix(strings.TrimSpace(word), "/")
+		if word == "" {
+			continue
+		}
+		u, err := url.Parse(word)
+		if err != nil || u.Scheme != "https" || u.Host == "" || word != "https://"+u.Host || u.Host != strings.ToLower(u.Host) {
+			return fmt.Errorf("%q is no origin: want https and a host in lower case, such as https://id.example.com, separated by commas", word)
+		}
+		list = append(list, word)
+	}
+	*o = list
+	return nil
 }
 
 // Tries is how many tries are free, 1 to 10 (NIST SP 800-63B-4, section 3.2.2

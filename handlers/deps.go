@@ -49,6 +49,7 @@ type Part struct {
 type Deps struct {
 	Accounts *accounts.Service
 	SignIn   *signin.Flow
+	Passkeys *signin.Passkeys
 	Tokens   *tokens.Service
 	Keys     *keys.Ring
 	Mail     *mail.Mailer

@@ -51,3 +51,27 @@ type RecoveryCode struct {
 
 // TableName names the table for GORM.
 func (RecoveryCode) TableName() string { return "recovery_codes" }
+
+// PasskeyCeremony is a challenge that was handed out (WebAuthn Level 3, section
+// 13.4.3). It is consumed by setting UsedAt under a condition. Owned by signin.
+type PasskeyCeremony struct {
+	Kind          string `gorm:"primaryKey"`
+	ChallengeHash []byte `gorm:"primaryKey"`
+	// BoundHash names the session, attempt or browser that asked.
+	BoundHash []byte
+	CreatedAt Time
+	ExpiresAt Time
+	UsedAt    Time
+}
+
+// TableName names the table for GORM.
+func (PasskeyCeremony) TableName() string { return "passkey_ceremonies" }
+
+// PasskeyOffer is when somebody was last offered a passkey. Owned by signin.
+type PasskeyOffer struct {
+	UserID    ID `gorm:"primaryKey"`
+	OfferedAt Time
+}
+
+// TableName names the table for GORM.
+func (PasskeyOffer) TableName() string { return "passkey_offers" }

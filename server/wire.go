@@ -48,6 +48,7 @@ type Rooms struct {
 	Accounts  *accounts.Service
 	SignIn    *signin.Flow
 	Factors   *signin.Factors
+	Passkeys  *signin.Passkeys
 }
 
 // Close gives the database back.
@@ -129,6 +130,11 @@ func (r *Rooms) build(ctx context.Context) error {
 	r.Tokens.Log.UseClock(clock)
 	r.Factors = signin.NewFactors(r.DB, r.Box)
 	r.Accounts = accounts.New(r.accountsDeps())
+	r.Passkeys = signin.NewPasskeys(signin.PasskeyDeps{
+		DB: r.DB, Accounts: r.Accounts, Audit: r.Audit, Limits: r.Limits, Clock: r.Clock,
+		AppURL: r.Config.AppURL, AppName: r.Config.AppName, RelatedOrigins: r.Config.RelatedOrigins,
+		BeginPerNetwork: rule(r.Config.LimitPasskeyPerNet),
+	})
 	r.SignIn = signin.New(signin.Deps{
 		DB: r.DB, Accounts: r.Accounts, Tokens: r.Tokens, Audit: r.Audit, Passwords: r.Passwords, Limits: r.Limits,
 		Metrics: r.Metrics, Box: r.Box, Factors: r.Factors, Clock: r.Clock,

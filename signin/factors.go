@@ -205,7 +205,7 @@ func moment(t models.Time) *time.Time {
 
 // Erase forgets every factor of an account.
 func (f *Factors) Erase(tx *gorm.DB, user models.ID) error {
-	for table := range strings.FieldsSeq("totp_factors passkeys recovery_codes") {
+	for table := range strings.FieldsSeq("totp_factors passkeys recovery_codes passkey_offers") {
 		if err := tx.Exec(`DELETE FROM `+table+` WHERE user_id = ?`, user).Error; err != nil {
 			return err
 		}

@@ -140,6 +140,7 @@ type try struct {
 	login  string
 	offer  Offer
 	by     tokens.Client
+	check  string // which check refused it, for the record
 }
 
 // SignIn checks the first factor, usually a name and a password, and starts a
@@ -258,7 +259,7 @@ func (f *Flow) takeNetwork(ip string) (refund func(), err error) {
 // slot with a right secret of an account that may sign in, and an error
 // otherwise. refund gives back what was taken before, when nothing was compared.
 func (f *Flow) look(ctx context.Context, action audit.Action, t try, refund func()) (slot, Verdict, error) {
-	s, err := f.throttle.reserve(ctx, f.throttle.bucket(counterOf(t.method), t.user, t.login))
+	s, err := f.slotFor(ctx, t)
 	if err != nil {
 		if errTooMany.Is(err) {
 			return slot{}, Verdict{}, f.refuse(ctx, action, t, apperr.From(err))
@@ -272,9 +273,18 @@ func (f *Flow) look(ctx context.Context, action audit.Action, t try, refund func
 		return slot{}, Verdict{}, err
 	}
 	if !verdict.OK || t.user == nil || !accounts.Admit(ctx, accounts.SubjectOf(t.user)).OK {
+		t.check = verdict.Check
 		return slot{}, Verdict{}, f.refuse(ctx, action, t, verdict.why(t.method))
 	}
 	return s, verdict, nil
+}
+
+// slotFor reserves the slot of a try; what cannot be guessed needs none.
+func (f *Flow) slotFor(ctx context.Context, t try) (slot, error) {
+	if _, ok := t.method.(Unguessable); ok {
+		return slot{}, nil
+	}
+	return f.throttle.reserve(ctx, f.throttle.bucket(counterOf(t.method), t.user, t.login))
 }
 
 // counterOf names the counter of a method: each has its own, so that guesses at
@@ -315,6 +325,9 @@ func (t try) event(action audit.Action) audit.Event {
 		Action: action, Outcome: audit.Success, ClientID: tokens.FirstParty,
 		IP: t.by.IP, UserAgent: t.by.UserAgent, RequestID: t.by.RequestID,
 		Detail: map[string]string{"method": t.method.Name()},
+	}
+	if t.check != "" {
+		e.Detail["check"] = t.check
 	}
 	if t.user != nil {
 		e.Subject = t.user.ID
@@ -370,6 +383,13 @@ func outcome(res Result, err error) string {
 func (f *Flow) Trim(ctx context.Context) error {
 	if err := f.throttle.trim(ctx); err != nil {
 		return err
+	}
+	for _, m := range f.Methods {
+		if t, ok := m.(interface{ Trim(context.Context) error }); ok {
+			if err := t.Trim(ctx); err != nil {
+				return err
+			}
+		}
 	}
 	return f.trimAttempts(ctx)
 }

@@ -39,6 +39,7 @@ type house struct {
 	t     testing.TB
 	db    *database.DB
 	clock *testkit.Clock
+	keys  *Passkeys
 }
 
 func newHouse(t testing.TB, db *database.DB, changes ...func(*Deps)) *house {
@@ -80,11 +81,14 @@ func newHouse(t testing.TB, db *database.DB, changes ...func(*Deps)) *house {
 		}),
 	}
 	d.Factors = NewFactors(db, box)
-	d.Methods = []Method{NewTOTP(d.Factors, clock.Now), NewRecovery(d.Factors, hasher, clock.Now)}
+	passkeys := NewPasskeys(PasskeyDeps{
+		DB: db, Accounts: d.Accounts, Audit: log, Limits: limits, Clock: clock.Now, AppURL: "http://localhost:5000",
+	})
+	d.Methods = []Method{passkeys, NewTOTP(d.Factors, clock.Now), NewRecovery(d.Factors, hasher, clock.Now)}
 	for _, change := range changes {
 		change(&d)
 	}
-	return &house{Flow: New(d), t: t, db: db, clock: clock}
+	return &house{Flow: New(d), t: t, db: db, clock: clock, keys: passkeys}
 }
 
 func eachHouse(t *testing.T, test func(t *testing.T, h *house), changes ...func(*Deps)) {

@@ -53,6 +53,13 @@ type Finder interface {
 	Find(ctx context.Context, o Offer) (*models.User, error)
 }
 
+// Unguessable is a method whose proof cannot be found by trying, like a
+// signature. Its tries take no slot of a counter: there is nothing to guess,
+// and a stranger's wrong tries must not lock its owner out (security rule 13).
+type Unguessable interface {
+	Unguessable()
+}
+
 // Account is whose factors are asked for. Held is read once, in one statement.
 type Account struct {
 	*models.User
@@ -90,6 +97,8 @@ type Verdict struct {
 	// invalid_credentials for a method that begins a sign-in, and the stem with
 	// "_wrong" for a second factor.
 	Why *apperr.Error
+	// Check is which check refused, for the record and for nobody else.
+	Check string
 	// MultiFactor says that both factors were shown at once: a passkey with
 	// user verification.
 	MultiFactor bool

@@ -41,7 +41,8 @@ type throttle struct {
 	free  int // below 0 counts nothing
 }
 
-// slot is a try that was counted before its secret is compared.
+// slot is a try that was counted before its secret is compared; without a
+// bucket none was.
 type slot struct {
 	bucket []byte
 	at     models.Time
@@ -158,7 +159,7 @@ func (t *throttle) refusal(ctx context.Context, s slot) error {
 // because the queue was full or the caller went away: refused tries do not
 // count (security rule 13). It runs when the caller may be gone already.
 func (t *throttle) giveBack(ctx context.Context, s slot) {
-	if t.free < 0 {
+	if t.free < 0 || s.bucket == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
@@ -170,7 +171,7 @@ func (t *throttle) giveBack(ctx context.Context, s slot) {
 
 // forgive ends the run in the transaction of a success.
 func (t *throttle) forgive(tx *gorm.DB, s slot) error {
-	if t.free < 0 {
+	if t.free < 0 || s.bucket == nil {
 		return nil
 	}
 	return tx.Exec(`DELETE FROM throttle_counters WHERE bucket = ?`, s.bucket).Error

@@ -1,0 +1,124 @@
+package signin
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"gatehouse/internal/apperr"
+	"gatehouse/internal/ratelimit"
+	"gatehouse/models"
+)
+
+// What is asked of an authenticator about who uses it.
+const (
+	verifyRequired  = "required"
+	verifyPreferred = "preferred"
+)
+
+// BeginSignIn makes a challenge for somebody who has said nothing about
+// themselves, and must not: the answer is the same for every name, so that it
+// tells of none (security rule 14). bound is the browser or the program that
+// asks; ip is counted against its network.
+func (p *Passkeys) BeginSignIn(ctx context.Context, bound, ip string) (PasskeyOptions, error) {
+	if !p.Available() {
+		return PasskeyOptions{}, ErrNoPasskeys
+	}
+	addr, _ := netip.ParseAddr(ip)
+	if ok, wait := p.Limits.Take("passkey_network", p.BeginPerNetwork, ratelimit.NetworkKey(addr)); !ok {
+		return PasskeyOptions{}, apperr.Throttle(errTooMany.Reason, max(wait, time.Second))
+	}
+	challenge, err := p.ceremonies.begin(ctx, ceremonySignIn, bound)
+	return getOptions(p.rp.id, challenge, nil, verifyRequired), err
+}
+
+// BeginSecond makes a challenge for half a sign-in.
+func (p *Passkeys) BeginSecond(ctx context.Context, w Waiting) (PasskeyOptions, error) {
+	return p.ask(ctx, w.User.ID, ceremonySecond, w.ID.String(), verifyPreferred)
+}
+
+// BeginStepUp makes a challenge for somebody who is signed in.
+func (p *Passkeys) BeginStepUp(ctx context.Context, user, session models.ID) (PasskeyOptions, error) {
+	return p.ask(ctx, user, ceremonyStepUp, session.String(), verifyRequired)
+}
+
+// ask names the passkeys of an account.
+func (p *Passkeys) ask(ctx context.Context, user models.ID, kind ceremony, bound, verification string) (PasskeyOptions, error) {
+	list, err := p.List(ctx, user)
+	if err != nil {
+		return PasskeyOptions{}, err
+	}
+	rpID := p.domainOf(list)
+	if rpID == "" {
+		return PasskeyOptions{}, ErrNoPasskeys
+	}
+	challenge, err := p.ceremonies.begin(ctx, kind, bound)
+	return getOptions(rpID, challenge, list, verification), err
+}
+
+// domainOf is the domain to ask for: ours, or the one of before a move when all
+// passkeys are of that time. A browser takes one domain at a time, and asks the
+// old one whether our pages may use its passkeys (Level 3, section 5.11).
+func (p *Passkeys) domainOf(list []models.Passkey) (rpID string) {
+	for _, k := range list {
+		if k.RPID == p.rp.id {
+			return k.RPID
+		}
+		rpID = k.RPID
+	}
+	return rpID
+}
+
+// BeginRegister makes a challenge for a new passkey. conditional is for a
+// browser that makes one by its own motion, right after a password.
+func (p *Passkeys) BeginRegister(ctx context.Context, user *models.User, session models.ID, conditional bool) (PasskeyOptions, error) {
+	if !p.Available() {
+		return PasskeyOptions{}, ErrNoPasskeys
+	}
+	list, err := p.List(ctx, user.ID)
+	if err != nil {
+		return PasskeyOptions{}, err
+	}
+	challenge, err := p.ceremonies.begin(ctx, registerKind(conditional), session.String())
+	if err != nil {
+		return PasskeyOptions{}, err
+	}
+	return p.rp.createOptions(challenge, p.entity(user, list), list), nil
+}
+
+func registerKind(conditional bool) ceremony {
+	if conditional {
+		return ceremonyConditional
+	}
+	return ceremonyRegister
+}
+
+// entity is the account as an authenticator knows it. Its id has no personal
+// data in it (Level 3, section 14.6.1); an account that came with passkeys from
+// elsewhere keeps the handle they have, so that it is one entry in their list.
+func (p *Passkeys) entity(u *models.User, list []models.Passkey) PasskeyUser {
+	return PasskeyUser{ID: encode64(p.handle(u.ID, list)), Name: loginOf(u), DisplayName: shownName(u)}
+}
+
+func (p *Passkeys) handle(user models.ID, list []models.Passkey) []byte {
+	for _, k := range list {
+		if k.RPID == p.rp.id && len(k.UserHandle) > 0 {
+			return k.UserHandle
+		}
+	}
+	return user.Bytes()
+}
+
+func loginOf(u *models.User) string {
+	if u.Username != nil && *u.Username != "" {
+		return *u.Username
+	}
+	return u.Email
+}
+
+func shownName(u *models.User) string {
+	if u.Name != "" {
+		return u.Name
+	}
+	return loginOf(u)
+}

@@ -1,0 +1,282 @@
+package signin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"gatehouse/accounts"
+	"gatehouse/audit"
+	"gatehouse/internal/apperr"
+	"gatehouse/internal/database"
+	"gatehouse/mail"
+	"gatehouse/models"
+	"gatehouse/tokens"
+)
+
+const (
+	// maxPasskeys is how many an account may have, as many as an import brings.
+	maxPasskeys = 50
+	// offerEvery is how long nobody is offered a passkey again.
+	offerEvery = 30 * 24 * time.Hour
+)
+
+// The errors of the list.
+var (
+	ErrStepUp     = apperr.New(apperr.Forbidden, "step_up_required")
+	ErrLastWayIn  = apperr.New(apperr.Conflict, "last_way_in")
+	errPasskeyIs  = apperr.New(apperr.Conflict, "passkey_known")
+	errPasskeyBad = apperr.New(apperr.Invalid, "passkey_refused")
+	errTooManyKey = apperr.New(apperr.Conflict, "passkeys_full")
+	errNoPasskey  = apperr.New(apperr.NotFound, "not_found")
+)
+
+// PasskeyOwner is who changes their passkeys, on the word of a session whose
+// proof is fresh.
+type PasskeyOwner struct {
+	User    *models.User
+	Session models.ID
+	ACR     string // of the session
+	By      tokens.Client
+}
+
+// List is the passkeys of an account, the oldest first.
+func (p *Passkeys) List(ctx context.Context, user models.ID) ([]models.Passkey, error) {
+	var list []models.Passkey
+	err := p.DB.Read(ctx).Where("user_id = ?", user).Order("id").Find(&list).Error
+	return list, database.Unavailable(err)
+}
+
+// Register adds a passkey. The account must be opened as far as it can be: who
+// has one factor of two must not add a third (NIST SP 800-63B-4, section 4.1.2).
+func (p *Passkeys) Register(ctx context.Context, o PasskeyOwner, conditional bool, credential []byte, name string) (models.Passkey, error) {
+	name, wrong := accounts.ShownName(name)
+	if wrong != nil {
+		return models.Passkey{}, apperr.New(apperr.Invalid, "validation_failed").WithField("name", *wrong)
+	}
+	list, err := p.mayChange(ctx, o)
+	if err != nil {
+		return models.Passkey{}, err
+	}
+	if len(list) >= maxPasskeys {
+		return models.Passkey{}, errTooManyKey
+	}
+	kind := registerKind(conditional)
+	key, read, err := p.readNew(credential, conditional)
+	if err != nil {
+		return models.Passkey{}, p.refuseNew(ctx, o, kind, read, err)
+	}
+	key.ID, key.UserID, key.UserHandle = models.NewID(), o.User.ID, p.handle(o.User.ID, list)
+	key.CreatedAt = models.At(p.Clock())
+	if key.Name = name; name == "" {
+		key.Name = freeName(maker(key.AAGUID), list)
+	}
+	return key, p.insert(ctx, o, kind, read, &key)
+}
+
+func (p *Passkeys) readNew(credential []byte, conditional bool) (models.Passkey, registration, error) {
+	read, err := parseRegistration(credential)
+	if err != nil {
+		return models.Passkey{}, read, err
+	}
+	want := expectation{challenge: read.challenge, rpID: p.rp.id, origins: p.rp.origins, verified: !conditional, absent: conditional}
+	key, err := want.verifyRegistration(read)
+	return key, read, err
+}
+
+// refuseNew uses the challenge up and records why.
+func (p *Passkeys) refuseNew(ctx context.Context, o PasskeyOwner, kind ceremony, read registration, why error) error {
+	e := o.event(audit.FactorAdded)
+	e.Outcome, e.Reason, e.Detail["check"] = audit.Failure, errPasskeyBad.Reason, checkOf(why)
+	err := p.DB.Write(ctx, func(tx *gorm.DB) error {
+		if read.challenge != nil {
+			if _, err := p.ceremonies.claim(tx, kind, read.challenge, o.Session.String()); err != nil {
+				return err
+			}
+		}
+		return p.Audit.Append(tx, e)
+	})
+	if err != nil {
+		return err
+	}
+	return errPasskeyBad
+}
+
+// insert keeps a new passkey. The unique key on the credential is what says
+// that it is new (section 7.1, step 26).
+func (p *Passkeys) insert(ctx context.Context, o PasskeyOwner, kind ceremony, read registration, key *models.Passkey) error {
+	var claimed bool
+	err := p.DB.Write(ctx, func(tx *gorm.DB) (err error) {
+		if claimed, err = p.ceremonies.claim(tx, kind, read.challenge, o.Session.String()); err != nil || !claimed {
+			return err
+		}
+		if err := tx.Create(key).Error; err != nil {
+			return err
+		}
+		return p.tell(tx, o, audit.FactorAdded, mail.KindFactorAdded, key)
+	})
+	switch {
+	case database.IsDuplicate(err):
+		return errPasskeyIs
+	case err == nil && !claimed:
+		return ErrPasskeyExpired
+	}
+	return err
+}
+
+// tell records a change and queues its notice (security rule 12).
+func (p *Passkeys) tell(tx *gorm.DB, o PasskeyOwner, action audit.Action, kind string, key *models.Passkey) error {
+	e := o.event(action)
+	e.Detail["passkey"] = key.ID.String()
+	if err := p.Audit.Append(tx, e); err != nil {
+		return err
+	}
+	return p.Accounts.TellOfFactor(tx, o.User, kind, p.Name(), o.By)
+}
+
+func (o PasskeyOwner) event(action audit.Action) audit.Event {
+	return audit.Event{
+		Action: action, Outcome: audit.Success, Subject: o.User.ID, Actor: o.User.ID, Session: o.Session, ClientID: tokens.FirstParty,
+		IP: o.By.IP, UserAgent: o.By.UserAgent, RequestID: o.By.RequestID, Detail: map[string]string{"method": "passkey"},
+	}
+}
+
+// mayChange asks for a session as strong as the account can have.
+func (p *Passkeys) mayChange(ctx context.Context, o PasskeyOwner) ([]models.Passkey, error) {
+	list, err := p.List(ctx, o.User.ID)
+	if err != nil || o.ACR == AAL2 {
+		return list, err
+	}
+	var others int64 // authenticator apps
+	err = p.DB.Read(ctx).Model(&models.TOTPFactor{}).Where("user_id = ?", o.User.ID).Count(&others).Error
+	if err == nil && len(list)+int(others) > 0 {
+		return nil, ErrStepUp
+	}
+	return list, database.Unavailable(err)
+}
+
+// Rename gives a passkey another name. That of somebody else is not found.
+func (p *Passkeys) Rename(ctx context.Context, user, id models.ID, name string) error {
+	name, wrong := accounts.ShownName(name)
+	switch {
+	case wrong != nil:
+		return apperr.New(apperr.Invalid, "validation_failed").WithField("name", *wrong)
+	case name == "":
+		return apperr.InvalidField("name", "required")
+	}
+	n, err := p.DB.Exec(ctx, `UPDATE passkeys SET name = ? WHERE id = ? AND user_id = ?`, name, id, user)
+	if err != nil || n == 1 {
+		return err
+	}
+	// MySQL does not count a row that has this name already.
+	if _, err := p.one(ctx, user, id); err != nil {
+		return err
+	}
+	return nil
+}
+
+func (p *Passkeys) one(ctx context.Context, user, id models.ID) (models.Passkey, error) {
+	list, err := p.List(ctx, user)
+	for _, k := range list {
+		if k.ID == id {
+			return k, nil
+		}
+	}
+	if err == nil {
+		err = errNoPasskey
+	}
+	return models.Passkey{}, err
+}
+
+// Remove takes a passkey away and returns it. The last way in stays: an account
+// without a password must keep one passkey. The condition is part of the
+// statement, so that two removals at once cannot take both.
+func (p *Passkeys) Remove(ctx context.Context, o PasskeyOwner, id models.ID) (models.Passkey, error) {
+	if _, err := p.mayChange(ctx, o); err != nil {
+		return models.Passkey{}, err
+	}
+	key, err := p.one(ctx, o.User.ID, id)
+	if err != nil {
+		return models.Passkey{}, err
+	}
+	var gone, last bool
+	err = p.DB.Write(ctx, func(tx *gorm.DB) error {
+		if last, err = p.last(tx, o.User.ID); err != nil || last {
+			return err
+		}
+		res := tx.Exec(`DELETE FROM passkeys WHERE id = ? AND user_id = ?`, id, o.User.ID)
+		if gone = res.RowsAffected == 1; res.Error != nil || !gone {
+			return res.Error
+		}
+		return p.tell(tx, o, audit.FactorRemoved, mail.KindFactorRemoved, &key)
+	})
+	switch {
+	case err != nil:
+		return models.Passkey{}, err
+	case last:
+		return models.Passkey{}, ErrLastWayIn
+	case !gone:
+		return models.Passkey{}, errNoPasskey
+	}
+	return key, nil
+}
+
+// last reports whether an account has a single passkey and no password. It
+// takes the account's row first, so that two removals stand in line (a no-op
+// UPDATE locks it on MySQL; SQLite has one writer).
+func (p *Passkeys) last(tx *gorm.DB, user models.ID) (bool, error) {
+	if err := tx.Exec(`UPDATE users SET sign_ins = sign_ins WHERE id = ?`, user).Error; err != nil {
+		return false, err
+	}
+	var only int64
+	err := tx.Raw(`SELECT COUNT(*) FROM users u WHERE u.id = ? AND u.password_hash = ''
+ AND (SELECT COUNT(*) FROM passkeys k WHERE k.user_id = u.id) <= 1`, user).Scan(&only).Error
+	return only > 0, err
+}
+
+// Offer reports whether to offer a passkey to somebody who has just signed in
+// without one, and remembers it: at most once in 30 days, of any number of
+// sign-ins at once.
+func (p *Passkeys) Offer(ctx context.Context, user models.ID) (bool, error) {
+	list, err := p.List(ctx, user)
+	if err != nil || len(list) > 0 || !p.Available() {
+		return false, err
+	}
+	now := p.Clock()
+	n, err := p.DB.Exec(ctx, `UPDATE passkey_offers SET offered_at = ? WHERE user_id = ? AND offered_at <= ?`,
+		models.At(now), user, models.At(now.Add(-offerEvery)))
+	if err != nil || n == 1 {
+		return n == 1, err
+	}
+	_, err = p.DB.Exec(ctx, `INSERT INTO passkey_offers (user_id, offered_at) VALUES (?, ?)`, user, models.At(now))
+	if database.IsDuplicate(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// freeName is the name of a maker, with a number when it is taken.
+func freeName(base string, list []models.Passkey) string {
+	if base == "" {
+		base = "Passkey"
+	}
+	name := base
+	for n := 2; ; n++ {
+		taken := false
+		for _, k := range list {
+			taken = taken || k.Name == name
+		}
+		if !taken {
+			return name
+		}
+		name = fmt.Sprintf("%s %d", base, n)
+	}
+}
+
+func checkOf(err error) string {
+	check, _ := errors.AsType[refusedCheck](err)
+	return string(check)
+}
