@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -102,18 +103,22 @@ func parseEnd(text string) (time.Time, error) {
 // apiEndPersonal answers DELETE /api/v1/me/tokens/:id. The token of another
 // person is not found (rule 21).
 func (a *app) apiEndPersonal(c *gin.Context) error {
-	if err := a.endPersonal(c, whoIs(c).user, c.Param("id")); err != nil {
+	ctx, receipt, err := a.receipt(c)
+	if err != nil {
 		return err
 	}
-	return noContent(c)
+	if err := a.endPersonal(ctx, whoIs(c).user, c.Param("id"), a.by(c)); err != nil {
+		return err
+	}
+	return a.ended(c, receipt)
 }
 
-func (a *app) endPersonal(c *gin.Context, user models.ID, typed string) error {
+func (a *app) endPersonal(ctx context.Context, user models.ID, typed string, by tokens.Client) error {
 	id, err := models.ParseID(typed)
 	if err != nil {
 		return apperr.New(apperr.NotFound, "not_found")
 	}
-	ended, err := a.Tokens.Personal.End(c.Request.Context(), user, id, tokens.WhyEnded, a.by(c))
+	ended, err := a.Tokens.Personal.End(ctx, user, id, tokens.WhyEnded, by)
 	if err != nil {
 		return err
 	}

@@ -107,13 +107,20 @@ func (a *app) revokeToken(c *gin.Context) error {
 			return err
 		}
 	}
+	ctx, receipt, err := a.receipt(c)
+	if err != nil {
+		return err
+	}
 	raw, err := tokenParameter(c)
 	if err != nil {
 		return err
 	}
-	if err := a.Tokens.Revoke(c.Request.Context(), raw, a.Verifier.Verify, a.web.Client(c)); err != nil {
+	if err := a.Tokens.Revoke(ctx, raw, a.Verifier.Verify, a.web.Client(c)); err != nil {
 		return err
 	}
-	c.Status(http.StatusOK)
-	return nil
+	if receipt.want == nil { // RFC 7009, section 2.2: 200 and nothing to read
+		c.Status(http.StatusOK)
+		return nil
+	}
+	return a.ended(c, receipt)
 }

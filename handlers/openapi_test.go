@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,6 +45,9 @@ func (c *checker) check(a *testserver.Answer) *testserver.Answer {
 	ok, errs := c.v.ValidateHttpResponse(r, res)
 	if !ok {
 		for _, e := range errs {
+			if a.Body == "" && a.Header.Get("Content-Type") == "" && strings.Contains(e.Message, "content type '' does not exist") {
+				continue // a body that may be left out, which the document cannot say
+			}
 			c.t.Errorf("%s %s answered %d: %s: %s", r.Method, r.URL.Path, a.Status, e.Message, e.Reason)
 			for _, s := range e.SchemaValidationErrors {
 				c.t.Errorf("   %s: %s", s.FieldPath, s.Reason)

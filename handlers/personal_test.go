@@ -193,13 +193,13 @@ func TestThePageMakesAPersonalTokenShowsItOnceAndEndsIt(t *testing.T) {
 	page := b.Get("/account/tokens").Is(200).Lacks(text).Has("<b>Nightly</b>", "app:orders:read", "Not used yet")
 	id := regexp.MustCompile(`name="id" value="([^"]+)"`).FindStringSubmatch(page.Body)[1]
 	b.Post("/account/tokens", "id", "x").Is(404)
-	b.Follow(b.Post("/account/tokens", "id", id)).Is(200).Has("<b>Nightly</b>: ended.", "You have none")
+	b.Follow(b.Post("/account/tokens", "id", id)).Is(200).Has("<b>Nightly</b>: ended everywhere in 0.1 s.", "Receipt 1: servers 1, services 0, confirmed 1", "You have none")
 	p.Call("GET", "/auth", nil).Fails(401, "invalid_token")
 	b.Post("/account/tokens", "id", id).Is(404)
 	for range 2 {
 		b.Post("/account/tokens", "token_name", "x", "profile:read", "1").Is(200)
 	}
-	b.Follow(b.Post("/account/tokens", "all", "1")).Is(200).Has("All personal tokens have ended.", "You have none")
+	b.Follow(b.Post("/account/tokens", "all", "1")).Is(200).Has("All personal tokens: ended everywhere in 0.", "You have none")
 	if n := events(t, s, "personal_token.ended", "success"); n != 3 {
 		t.Errorf("%d endings on record", n)
 	}

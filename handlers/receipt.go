@@ -89,6 +89,9 @@ func (a *app) endedEverywhere(c *gin.Context, want *tokens.Want, told websession
 	if r.Revoked == 0 || all == 0 {
 		return told
 	}
+	if told.Params == nil {
+		told.Params = map[string]string{}
+	}
 	maps.Copy(told.Params, map[string]string{
 		"Seconds": decimal(a.web.Lang(c), r.Elapsed()), "Receipt": strconv.FormatInt(r.Seq, 10),
 		"Servers": strconv.Itoa(r.Nodes), "Services": strconv.Itoa(r.Subscribers),

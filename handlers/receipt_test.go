@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"net/url"
 	"regexp"
 	"testing"
 	"time"
@@ -36,6 +37,41 @@ func TestAnEndingAnswersWithAReceiptWhenItIsAskedFor(t *testing.T) {
 	p = s.Program().Login("mara", password+"2")
 	c.check(p.Call("POST", "/api/v1/logout?wait=acks&timeout=100ms", nil).Is(200))
 	p.Call("GET", "/auth", nil).Is(401)
+}
+
+// Whoever ends a token, of whatever kind, may ask where it is ended.
+func TestTheEndOfATokenAnswersWithAReceiptWhenItIsAskedFor(t *testing.T) {
+	s := testserver.New(t)
+	s.User(mara, "mara", password)
+	c, owner := newChecker(t), s.Program().Login("mara", password)
+	silent := service(t, s)
+	silent.Call("POST", "/api/v1/revocations/ack", ack(cursor(t, silent.Call("GET", "/api/v1/revocations", nil).Is(200)))).Is(200)
+	wants := func(a *testserver.Answer, revoked float64) {
+		t.Helper()
+		r := c.check(a.Is(200)).JSON()
+		if r["revoked"] != revoked || r["complete"] != (revoked == 0) || revoked > 0 && (r["subscribers"] != 1.0 || r["acknowledged"] != 1.0) {
+			t.Errorf("got %s", a.Body)
+		}
+	}
+	const wait = "?wait=acks&timeout=100ms"
+	first, id := personal(t, s, owner, "profile:read")
+	c.check(owner.Call("DELETE", "/api/v1/me/tokens/"+id+"?wait=all", nil).Fails(400, "invalid_request"))
+	first.Call("GET", "/auth", nil).Is(200)
+	wants(owner.Call("DELETE", "/api/v1/me/tokens/"+id+wait, nil), 1)
+	first.Call("GET", "/auth", nil).Is(401)
+	c.check(owner.Call("DELETE", "/api/v1/me/tokens/"+id+wait, nil).Fails(404, "not_found"))
+	second, _ := personal(t, s, owner, "profile:read")
+	other := s.Program().Login("mara", password)
+	for _, token := range []string{second.Access, other.Access, other.Refresh} {
+		a := oauth(s, "/oauth/revoke?wait=acks&timeout=1h", "", url.Values{"token": {token}})
+		c.check(a.Fails(400, "invalid_request"))
+		wants(oauth(s, "/oauth/revoke"+wait, "", url.Values{"token": {token}}), 1)
+		wants(oauth(s, "/oauth/revoke"+wait, "", url.Values{"token": {token}}), 0)
+	}
+	wants(oauth(s, "/oauth/revoke"+wait, "", url.Values{"token": {"unknown"}}), 0)
+	second.Call("GET", "/auth", nil).Is(401)
+	other.Call("GET", "/auth", nil).Is(401)
+	owner.Call("GET", "/auth", nil).Is(200)
 }
 
 func TestAWishThatCannotBeReadEndsNothing(t *testing.T) {

@@ -99,11 +99,12 @@ func (a *app) makeTyped(c *gin.Context, user models.ID, typed tokensTyped) (toke
 // endToken ends one. That of another person is not found (rule 21).
 func (a *app) endToken(c *gin.Context, typed string) error {
 	user := middleware.Session(c).UserID
-	list, err := a.Tokens.Personal.List(c.Request.Context(), user)
+	ctx, want := tokens.WithReceipt(c.Request.Context())
+	list, err := a.Tokens.Personal.List(ctx, user)
 	if err != nil {
 		return err
 	}
-	if err := a.endPersonal(c, user, typed); err != nil {
+	if err := a.endPersonal(ctx, user, typed, a.by(c)); err != nil {
 		return err
 	}
 	name := ""
@@ -112,21 +113,22 @@ func (a *app) endToken(c *gin.Context, typed string) error {
 			name = one.Name
 		}
 	}
-	return a.done(c, good("personal_ended", "Name", name), "/account/tokens")
+	return a.done(c, a.endedEverywhere(c, want, good("personal_ended", "Name", name)), "/account/tokens")
 }
 
 // endAllTokens ends every personal token of a person.
 func (a *app) endAllTokens(c *gin.Context) error {
 	user := middleware.Session(c).UserID
-	list, err := a.Tokens.Personal.List(c.Request.Context(), user)
+	ctx, want := tokens.WithReceipt(c.Request.Context())
+	list, err := a.Tokens.Personal.List(ctx, user)
 	if err != nil {
 		return err
 	}
 	for _, one := range list {
-		err := a.endPersonal(c, user, one.ID.String())
+		err := a.endPersonal(ctx, user, one.ID.String(), a.by(c))
 		if err != nil && apperr.Reason(err) != "not_found" { // ended meanwhile
 			return err
 		}
 	}
-	return a.done(c, good("personal_all_ended"), "/account/tokens")
+	return a.done(c, a.endedEverywhere(c, want, good("personal_all_ended")), "/account/tokens")
 }
