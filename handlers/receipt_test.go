@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"net/url"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -156,4 +157,8 @@ func TestANodeWhoseViewIsOldRefusesByItself(t *testing.T) {
 		ended.Call("GET", path, nil).Is(401) // what is known is said
 	}
 	s.Program().Call("GET", "/auth", nil).Is(401)
+	lines := s.Log.String()
+	if n := strings.Count(lines, "level=ERROR"); n != 1 || !strings.Contains(lines, "this node refuses access tokens") {
+		t.Errorf("%d errors in the log, want one for all requests:\n%s", n, lines)
+	}
 }

@@ -181,10 +181,12 @@ func (s *Set) writePage(c *gin.Context, p Problem) {
 	c.Data(p.Status, "text/html; charset=utf-8", body)
 }
 
-// logFailure keeps causes in the log: ours at error, the visitor's at debug.
+// logFailure keeps causes in the log: ours at error, the visitor's at debug. A
+// node with an old view refuses everybody, so the revocation log says it once,
+// where a line for each request would fill the disk of whoever is in trouble.
 func (s *Set) logFailure(c *gin.Context, e *apperr.Error) {
 	level := slog.LevelDebug
-	if e.Kind == apperr.Internal || e.Kind == apperr.Unavailable && e.Unwrap() != nil {
+	if e.Kind == apperr.Internal || e.Kind == apperr.Unavailable && e.Unwrap() != nil && !errors.Is(e, verify.ErrStale) {
 		level = slog.LevelError
 	}
 	ctx := c.Request.Context()

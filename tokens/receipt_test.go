@@ -1,7 +1,10 @@
 package tokens
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -219,6 +222,30 @@ func TestAViewOlderThanTheBoundOfANodeIsNotFresh(t *testing.T) {
 	if l.Fresh() {
 		t.Error("a node that has read nothing is fresh")
 	}
+}
+
+// Everybody is refused then: a line for each of them helps nobody.
+func TestANodeWithAnOldViewSaysOnceThatItRefusesAndOnceThatItDoesNot(t *testing.T) {
+	eachLogs(t, 1, func(t *testing.T, nodes []*Log, clock *testkit.Clock) {
+		a, lines := nodes[0], &bytes.Buffer{}
+		a.log = slog.New(slog.NewTextHandler(lines, nil))
+		said := func(what string, want int) {
+			t.Helper()
+			if n := strings.Count(lines.String(), what); n != want {
+				t.Errorf("%q was said %d times, want %d:\n%s", what, n, want, lines)
+			}
+		}
+		for round := 1; round <= 2; round++ {
+			clock.Advance(NodeBound + time.Second)
+			testkit.Race(t, 32, func(int) (bool, error) { return a.Fresh(), nil })
+			said("this node refuses access tokens", round)
+			for range 3 {
+				follow(t, a)
+			}
+			said("this node takes access tokens again", round)
+		}
+		said("level=", 4)
+	})
 }
 
 // countWrites has the database count how often rows of nodes are written.

@@ -18,7 +18,21 @@ const NodeBound = 10 * time.Second
 // a reading of the clock.
 func (l *Log) Fresh() bool {
 	asOf := l.asOf.Load()
-	return asOf != nil && elapsed(*asOf, l.local()) <= NodeBound
+	if asOf == nil {
+		return false // it starts, or it stops
+	}
+	age := elapsed(*asOf, l.local())
+	if age > NodeBound && l.refusing.CompareAndSwap(false, true) {
+		l.log.Error("this node refuses access tokens: what it knows of endings is too old", "age", age.Round(time.Millisecond))
+	}
+	return age <= NodeBound
+}
+
+// freshAgain says once that the refusing is over. A poll has just dated the view.
+func (l *Log) freshAgain() {
+	if l.refusing.Load() && l.Fresh() && l.refusing.CompareAndSwap(true, false) {
+		l.log.Info("this node takes access tokens again")
+	}
 }
 
 // sighting is what the polls say of a row of the outbox.

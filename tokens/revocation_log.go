@@ -57,6 +57,7 @@ type Log struct {
 	wakeSeal chan struct{}
 	wakePoll chan struct{}
 	asOf     atomic.Pointer[time.Time] // of the view, for every check; nil refuses
+	refusing atomic.Bool               // a check has been refused, and said so, for an old view
 	running  atomic.Bool               // Run is at work
 	name     string                    // of this process, for receipts
 	known    *known

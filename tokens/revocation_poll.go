@@ -101,6 +101,7 @@ func (l *Log) polled(v view, err error) error {
 	case err == nil:
 		s.started, s.behind, s.asOf, s.sealed = true, nil, v.asOf, oldest(v.asOf, l.seen)
 		l.asOf.Store(&v.asOf)
+		l.freshAgain()
 		l.settle()
 		l.filled()
 	case errors.Is(err, errForked), errors.Is(err, errBehind), errors.Is(err, errOtherLog):
