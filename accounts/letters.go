@@ -190,8 +190,9 @@ func (s *Service) notify(tx *gorm.DB, u *models.User, kind string, at time.Time)
 	})
 }
 
-// Alarm queues the notice after a theft, in the transaction that ends what was
-// stolen. server/wire.go hands it to tokens, which knows no addresses.
+// Alarm queues a notice of what tokens has seen: a theft, in the transaction
+// that ends what was stolen, or a new personal token. server/wire.go hands it to
+// tokens, which knows no addresses.
 func (s *Service) Alarm(tx *gorm.DB, user models.ID, what string) error {
 	var found []models.User
 	err := tx.Select("id", "email", "email_key", "locale").Where("id = ?", user).Limit(1).Find(&found).Error

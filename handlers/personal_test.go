@@ -55,6 +55,7 @@ func TestAPersonalTokenIsMadeListedUsedAndEndedByTheAPI(t *testing.T) {
 	s.User(mara, "mara", password)
 	owner := s.Program().Login("mara", password)
 	c.check(owner.Call("GET", "/api/v1/me/tokens", nil).Is(200)).Has(`{"tokens":[]}`)
+	letters := len(s.Inbox())
 	made := c.check(owner.Call("POST", "/api/v1/me/tokens", map[string]any{"name": "backup", "scopes": []string{"profile:read"}, "expires_at": "2026-02-01"}).Is(201))
 	if made.Header.Get("Cache-Control") != "no-store" || !personalText.MatchString(made.Text("token")) || made.Text("expires_at") != "2026-02-01T23:59:59Z" {
 		t.Errorf("%v %s", made.Header, made.Body)
@@ -66,10 +67,18 @@ func TestAPersonalTokenIsMadeListedUsedAndEndedByTheAPI(t *testing.T) {
 	if err := s.Tokens.Personal.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	told := s.LastMail() // one letter for the making, and it tells nothing of the token
+	if n := len(s.Inbox()) - letters; n != 1 || told.To != mara || told.Subject != "A personal token was made for your Gatehouse account" ||
+		strings.Contains(told.Text+told.HTML, "gh_pat_") {
+		t.Errorf("%d letters, the last %+v", n, told)
+	}
 	list := c.check(owner.Call("GET", "/api/v1/me/tokens", nil).Is(200)).Has(`"last_used_at":"2026-01-02T03:04:05Z"`, `"last_used_ip":"127.0.0.1"`)
 	list.Lacks(p.Access, "token_hash")
 	c.check(owner.Call("DELETE", "/api/v1/me/tokens/"+made.Text("id"), nil).Is(204))
 	c.check(owner.Call("DELETE", "/api/v1/me/tokens/"+made.Text("id"), nil).Fails(404, "not_found"))
+	if n := len(s.Inbox()) - letters; n != 1 {
+		t.Errorf("the end of it was told: %d letters", n)
+	}
 	p.Call("GET", "/api/v1/me", nil).Fails(401, "invalid_token")
 	c.check(owner.Call("POST", "/api/v1/me/tokens", map[string]any{"name": "", "scopes": []string{"admin"}, "expires_at": "2030-01-01"}).Fails(422, "validation_failed")).
 		Has(`"name":`, `"scopes":`, `"expires_at":`)

@@ -24,7 +24,7 @@ func noticeKind(kind string) string {
 	switch kind {
 	case KindPasswordChanged, KindPasswordReset, KindRefreshReused, KindEmailChanged, KindEmailRestored,
 		KindUsernameChanged, KindFactorAdded, KindFactorRemoved, KindRecoveryUsed, KindRecoveryMade,
-		KindAccountClosing, KindAccountKept, KindAccountErased:
+		KindPersonalMade, KindAccountClosing, KindAccountKept, KindAccountErased:
 		return kind
 	}
 	return "changed"

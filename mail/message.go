@@ -35,6 +35,8 @@ const (
 	// KindRecoveryUsed and KindRecoveryMade are about recovery codes.
 	KindRecoveryUsed = "recovery_used"
 	KindRecoveryMade = "recovery_made"
+	// KindPersonalMade tells of a new personal access token.
+	KindPersonalMade = "personal_made"
 	// KindAccountClosing says that the account is erased in Data["erase_in"];
 	// its Link leads to where signing in keeps it.
 	KindAccountClosing = "account_closing"

@@ -52,7 +52,7 @@ func all() map[string]Message {
 		"taken, link":  {Purpose: AlreadyRegistered, Link: link},
 	}
 	for _, kind := range []string{
-		KindPasswordChanged, KindPasswordReset, KindRefreshReused, KindEmailChanged, KindEmailRestored, KindUsernameChanged,
+		KindPasswordChanged, KindPasswordReset, KindRefreshReused, KindEmailChanged, KindEmailRestored, KindUsernameChanged, KindPersonalMade,
 		KindFactorAdded, KindFactorRemoved, KindRecoveryUsed, KindRecoveryMade, KindAccountClosing, KindAccountKept,
 		KindAccountErased, "", "something new",
 	} {

@@ -49,6 +49,9 @@ type MadePersonal struct {
 	models.PersonalToken
 }
 
+// whyPersonalMade is the kind of the notice to the owner.
+const whyPersonalMade = "personal_made"
+
 // Make makes a token. The caller has seen a fresh proof of its owner.
 func (p *Personal) Make(ctx context.Context, user models.ID, in NewPersonal, by Client) (MadePersonal, error) {
 	row, err := p.read(in)
@@ -159,7 +162,12 @@ func (p *Personal) insertOnce(tx *gorm.DB, row *models.PersonalToken, by Client)
 	}
 	event := by.event(audit.PersonalMade, row.UserID, models.ID{})
 	event.Detail = map[string]string{"token": row.ID.String(), "scope": string(row.Scope)}
-	return p.deps.Audit.Append(tx, event)
+	if err := p.deps.Audit.Append(tx, event); err != nil || p.deps.Alarm == nil {
+		return err
+	}
+	// A session that was left open, or stolen with a proof that is fresh, makes
+	// itself an entrance that outlives it: the owner hears of it (security rule 12).
+	return p.deps.Alarm(tx, row.UserID, whyPersonalMade)
 }
 
 // judge asks the chokepoint about the owner (security rule 1).

@@ -43,6 +43,36 @@ func (r *room) wantActive(token string) *verify.Principal {
 	return p
 }
 
+// Security rule 12: no token without the notice, and no notice without the token.
+func TestTheNoticeOfAPersonalTokenIsOfItsTransaction(t *testing.T) {
+	eachRoom(t, func(t *testing.T, first *room) {
+		var told []string
+		var fault error
+		broken := errors.New("no")
+		r := first.another(func(d *Deps) {
+			d.Alarm = func(_ *gorm.DB, user models.ID, what string) error {
+				told = append(told, user.String()+" "+what)
+				return fault
+			}
+		})
+		anna := r.person("anna")
+		made := r.makePersonal(anna, "profile:read")
+		if want := anna.ID.String() + " personal_made"; len(told) != 1 || told[0] != want {
+			t.Errorf("told %q, want %q", told, want)
+		}
+		if _, err := r.Personal.End(t.Context(), anna.ID, made.ID, WhyEnded, visitor); err != nil || len(told) != 1 {
+			t.Errorf("the end: %v, told %q", err, told)
+		}
+		fault = broken
+		if _, err := r.Personal.Make(t.Context(), anna.ID, NewPersonal{Name: "x", Scopes: []string{"profile:read"}}, visitor); !errors.Is(err, broken) {
+			t.Errorf("got %v", err)
+		}
+		if list, err := r.Personal.List(t.Context(), anna.ID); err != nil || len(list) != 0 {
+			t.Errorf("made without a notice: %v, %v", list, err)
+		}
+	})
+}
+
 func TestAPersonalTokenSaysWhoAndWhatAndNothingElse(t *testing.T) {
 	eachRoom(t, func(t *testing.T, r *room) {
 		anna := r.person("anna")

@@ -78,8 +78,9 @@ type Deps struct {
 	Admit AdmitFunc
 	// Node names this process to operators, in receipts.
 	Node string
-	// Alarm queues the notice after a theft, in the transaction that ends the
-	// family. It is handed in because mail belongs to accounts; nil sends none.
+	// Alarm queues the notice after a theft and of a new personal token, in the
+	// transaction of its cause. It is handed in because mail belongs to accounts;
+	// nil sends none.
 	Alarm  func(tx *gorm.DB, user models.ID, what string) error
 	Config Config
 }
