@@ -39,5 +39,5 @@ func (a *app) loginProgram(c *gin.Context, in loginBody) error {
 	if len(done.Next) > 0 || done.Access == nil {
 		return ok(c, nextJSON{Next: done.Next, Attempt: done.Attempt.Reveal()})
 	}
-	return ok(c, a.tokenAnswer(*done.Access, done.Refresh, done.User))
+	return ok(c, a.tokenAnswer(done))
 }

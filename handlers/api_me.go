@@ -37,7 +37,7 @@ func (a *app) apiMe(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return ok(c, userOf(u))
+	return a.answerUser(c, u)
 }
 
 // profileBody is all that a person may change of themselves here (rule 21).
@@ -57,5 +57,14 @@ func (a *app) apiProfile(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return ok(c, userOf(u))
+	return a.answerUser(c, u)
+}
+
+// answerUser answers with a person as they see themselves.
+func (a *app) answerUser(c *gin.Context, u *models.User) error {
+	held, err := a.SignIn.Factors.Held(c.Request.Context(), u.ID)
+	if err != nil {
+		return err
+	}
+	return ok(c, userOf(u, held))
 }

@@ -4,6 +4,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/middleware"
+	"gatehouse/signin"
 	"gatehouse/tokens"
 )
 
@@ -29,5 +30,9 @@ func (a *app) apiRefresh(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return ok(c, a.tokenAnswer(done.Access, &done.Refresh, user))
+	held, err := a.SignIn.Factors.Held(ctx, user.ID)
+	if err != nil {
+		return err
+	}
+	return ok(c, a.tokenAnswer(signin.Result{User: user, Held: held, Access: &done.Access, Refresh: &done.Refresh}))
 }

@@ -7,6 +7,7 @@ import (
 
 	"gatehouse/accounts"
 	"gatehouse/middleware"
+	"gatehouse/signin"
 )
 
 type registerBody struct {
@@ -40,7 +41,7 @@ func (a *app) apiRegister(c *gin.Context) error {
 		return err
 	}
 	if done.Active != nil {
-		user := userOf(done.Active)
+		user := userOf(done.Active, signin.Held{})
 		c.JSON(http.StatusCreated, registeredJSON{Status: "active", User: &user})
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/models"
+	"gatehouse/signin"
 	"gatehouse/tokens"
 )
 
@@ -22,14 +23,26 @@ type userJSON struct {
 	CreatedAt     string   `json:"created_at"`
 }
 
-func userOf(u *models.User) userJSON {
+// factorsOf names what an account proves itself with, the strongest first.
+func factorsOf(u *models.User, held signin.Held) []string {
 	factors := []string{}
-	if u.PasswordHash != "" {
-		factors = append(factors, "password")
+	for _, one := range []struct {
+		name string
+		has  bool
+	}{
+		{"passkey", held.Passkeys > 0}, {"totp", held.TOTP > 0}, {"recovery", held.RecoveryCodes > 0}, {"password", u.PasswordHash != ""},
+	} {
+		if one.has {
+			factors = append(factors, one.name)
+		}
 	}
+	return factors
+}
+
+func userOf(u *models.User, held signin.Held) userJSON {
 	return userJSON{
 		ID: u.ID.String(), Username: u.Username, Email: u.Email, EmailVerified: !u.EmailVerifiedAt.IsZero(),
-		Name: u.Name, Roles: u.Roles.List(), Factors: factors, CreatedAt: stamp(u.CreatedAt.Time),
+		Name: u.Name, Roles: u.Roles.List(), Factors: factorsOf(u, held), CreatedAt: stamp(u.CreatedAt.Time),
 	}
 }
 
@@ -41,18 +54,25 @@ type tokenJSON struct {
 	RefreshToken     string    `json:"refresh_token,omitempty"`
 	RefreshExpiresIn int64     `json:"refresh_expires_in,omitempty"`
 	User             *userJSON `json:"user,omitempty"`
+	// RecoveryCodes are there when the sign-in has just made a second factor.
+	RecoveryCodes []string `json:"recovery_codes,omitempty"`
 }
 
-func (a *app) tokenAnswer(access tokens.AccessToken, refresh *tokens.RefreshToken, u *models.User) tokenJSON {
+// tokenAnswer is the answer of a sign-in.
+func (a *app) tokenAnswer(done signin.Result) tokenJSON {
+	answer := a.bareTokens(*done.Access, done.Refresh)
+	user := userOf(done.User, done.Held)
+	answer.User = &user
+	return answer
+}
+
+// bareTokens is a token answer without a person.
+func (a *app) bareTokens(access tokens.AccessToken, refresh *tokens.RefreshToken) tokenJSON {
 	now := a.Clock()
 	answer := tokenJSON{AccessToken: access.Token.Reveal(), TokenType: "Bearer", ExpiresIn: secondsLeft(access.ExpiresAt, now)}
 	if refresh != nil {
 		answer.RefreshToken = refresh.Token.Reveal()
 		answer.RefreshExpiresIn = secondsLeft(refresh.ExpiresAt, now)
-	}
-	if u != nil {
-		user := userOf(u)
-		answer.User = &user
 	}
 	return answer
 }

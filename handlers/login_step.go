@@ -81,12 +81,7 @@ func (a *app) stepBrowser(c *gin.Context, in signin.Step, draw func(status int, 
 	done, err := a.SignIn.Continue(c.Request.Context(), in)
 	switch {
 	case errors.Is(err, signin.ErrMustChange):
-		address, err := a.changeFirst(c, done, err)
-		if !errors.Is(err, signin.ErrMustChange) {
-			return err
-		}
-		middleware.SeeOther(c, address)
-		return nil
+		return a.toNewPassword(c, done, err)
 	case signin.ErrAttempt.Is(err):
 		return a.beginAgain(c)
 	case err != nil:
@@ -98,6 +93,17 @@ func (a *app) stepBrowser(c *gin.Context, in signin.Step, draw func(status int, 
 	return nil
 }
 
+// toNewPassword leads to the page on which a password is changed that opens
+// nothing any more.
+func (a *app) toNewPassword(c *gin.Context, done signin.Result, why error) error {
+	address, err := a.changeFirst(c, done, why)
+	if !errors.Is(err, signin.ErrMustChange) {
+		return err
+	}
+	middleware.SeeOther(c, address)
+	return nil
+}
+
 // stepProgram takes the second factor of a program.
 func (a *app) stepProgram(c *gin.Context, in signin.Step) error {
 	in.Client = a.by(c)
@@ -105,5 +111,5 @@ func (a *app) stepProgram(c *gin.Context, in signin.Step) error {
 	if err != nil {
 		return middleware.WithCode("invalid_credentials", err)
 	}
-	return ok(c, a.tokenAnswer(*done.Access, done.Refresh, done.User))
+	return ok(c, a.tokenAnswer(done))
 }

@@ -9,6 +9,7 @@ import (
 	"gatehouse/accounts"
 	"gatehouse/middleware"
 	"gatehouse/models"
+	"gatehouse/signin"
 	"gatehouse/templates"
 	"gatehouse/tokens"
 )
@@ -40,6 +41,10 @@ func (a *app) drawEmailVerify(c *gin.Context, status int, u *models.User, page e
 }
 
 func (a *app) drawSecurity(c *gin.Context, status int, u *models.User, p middleware.Problem) error {
+	held, err := a.SignIn.Factors.Held(c.Request.Context(), u.ID)
+	if err != nil {
+		return err
+	}
 	form := formOf(p)
 	// The page has two passwords; a refusal of the account is about the first.
 	if wrong := form.Wrong["password"]; wrong != "" {
@@ -49,7 +54,27 @@ func (a *app) drawSecurity(c *gin.Context, status int, u *models.User, p middlew
 	return a.draw(c, status, templates.PageSecurity, templates.SecurityView{
 		Layout: a.layout(c, u), Form: form, Login: loginName(u),
 		PasswordChangedAt: u.PasswordChangedAt.Time, MinLength: a.Config.PasswordMinLength,
+		TOTP: held.TOTP > 0, Passkeys: held.Passkeys, RecoveryCodes: held.RecoveryCodes, Health: held.Health(),
 	})
+}
+
+// drawTOTP draws the page of the code app; seed as in drawEnrol.
+func (a *app) drawTOTP(c *gin.Context, status int, u *models.User, seed *signin.Enrolment, p middleware.Problem) error {
+	view, err := seedView(a.layout(c, u), seed, p)
+	if err != nil {
+		return err
+	}
+	return a.draw(c, status, templates.PageTOTP, view)
+}
+
+// drawCodes shows recovery codes, once. news is the message above them.
+func (a *app) drawCodes(c *gin.Context, u *models.User, news string, codes []string, back string) error {
+	view := templates.CodesView{Layout: a.layout(c, u), Codes: codes, Back: back}
+	if news != "" {
+		view.Flash = append(view.Flash, a.Pages.Flash(a.web.Lang(c), templates.Good, news, nil))
+	}
+	view.File = templates.CodesFile(a.Config.AppURL, loginName(u), codes)
+	return a.draw(c, ok200, templates.PageCodes, view)
 }
 
 func (a *app) drawSessions(c *gin.Context, s *tokens.Session, u *models.User, list []models.Session) error {

@@ -22,8 +22,27 @@ func (a *app) drawLogin(c *gin.Context, status int, typed loginTyped, p middlewa
 // drawStep draws the page of a second factor that is a code.
 func (a *app) drawStep(c *gin.Context, status int, method string, w signin.Waiting, p middleware.Problem) error {
 	return a.draw(c, status, "login_"+method, templates.StepView{
-		Layout: a.layout(c, nil), Form: formOf(p), Ways: otherWays(w.Next, method),
+		Layout: a.layout(c, nil), Form: formOf(p), Login: loginName(w.User), Ways: otherWays(w.Next, method),
 	})
+}
+
+// drawEnrol draws the step in which a second factor is made; seed is nil before
+// the button, and empty when it was shown already.
+func (a *app) drawEnrol(c *gin.Context, status int, seed *signin.Enrolment, p middleware.Problem) error {
+	view, err := seedView(a.layout(c, nil), seed, p)
+	if err != nil {
+		return err
+	}
+	return a.draw(c, status, templates.PageLoginEnrol, view)
+}
+
+func seedView(l templates.Layout, seed *signin.Enrolment, p middleware.Problem) (view templates.SeedView, err error) {
+	view = templates.SeedView{Layout: l, Form: formOf(p), Asked: seed != nil}
+	if seed != nil && !seed.URI.IsZero() {
+		view.Secret = seed.Secret.Reveal()
+		view.QR, err = templates.QR(seed.URI.Reveal())
+	}
+	return view, err
 }
 
 func (a *app) drawRegister(c *gin.Context, status int, typed registerTyped, p middleware.Problem) error {
@@ -64,9 +83,9 @@ func (a *app) drawUndo(c *gin.Context, status int, token string, undo accounts.E
 	})
 }
 
-func (a *app) drawReauth(c *gin.Context, status int, u *models.User, back string, p middleware.Problem) error {
+func (a *app) drawReauth(c *gin.Context, status int, u *models.User, page reauthTyped, p middleware.Problem) error {
 	return a.draw(c, status, templates.PageReauth, templates.ReauthView{
-		Layout: a.layout(c, u), Form: formOf(p), Login: loginName(u), ReturnTo: back,
+		Layout: a.layout(c, u), Form: formOf(p), Login: loginName(u), ReturnTo: page.Back, Code: page.Code,
 	})
 }
 

@@ -87,6 +87,9 @@ func waitOf(e *apperr.Error) time.Duration {
 // section 3).
 func challengeOf(e *apperr.Error, p Problem) string {
 	switch {
+	case e.Reason == "step_up_required" && e.Params["ACR"] != nil:
+		return fmt.Sprintf(`Bearer error="insufficient_user_authentication", error_description="A stronger proof is needed", acr_values="%v", max_age="%d"`,
+			e.Params["ACR"], int(RecentAge/time.Second))
 	case e.Reason == "step_up_required":
 		return fmt.Sprintf(`Bearer error="insufficient_user_authentication", error_description="A fresh proof is needed", max_age="%d"`,
 			int(RecentAge/time.Second))

@@ -143,7 +143,7 @@ func (r *Rooms) build(ctx context.Context) error {
 			signin.NewTOTP(r.Factors, r.Clock),
 			signin.NewRecovery(r.Factors, r.Passwords, r.Clock),
 		},
-		Config: signin.Config{LoginPerNetwork: rule(r.Config.LimitLoginPerNet), FreeTries: int(r.Config.LimitLoginFreeTries)},
+		Config: signin.Config{MFA: r.Config.MFA, Issuer: r.Config.AppName, LoginPerNetwork: rule(r.Config.LimitLoginPerNet), FreeTries: int(r.Config.LimitLoginFreeTries)},
 	})
 	return nil
 }

@@ -167,8 +167,12 @@ func (f *Flow) proceed(ctx context.Context, in Step) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	a, err := f.account(ctx, u)
+	if err != nil {
+		return Result{}, err
+	}
 	shown := f.shownIn(row)
-	next, err := f.next(ctx, u, shown)
+	next, err := f.ask(ctx, a, shown)
 	if err != nil {
 		return Result{}, err
 	}
@@ -183,7 +187,7 @@ func (f *Flow) proceed(ctx context.Context, in Step) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	return f.complete(ctx, opening{in: in.input(), try: t, slot: s, verdict: verdict, shown: shown.with(m, verdict), attempt: row})
+	return f.complete(ctx, opening{in: in.input(), try: t, slot: s, verdict: verdict, shown: shown.with(m, verdict), attempt: row, held: a.Held})
 }
 
 // ErrNotNext is the answer for a method that this account does not have, or that

@@ -33,6 +33,8 @@ type Config struct {
 	// MFA is who has to have a second factor: MFAOptional, MFAAdmins or
 	// MFARequired; "" is MFAOptional.
 	MFA string
+	// Issuer is what authenticator apps call this server; "" is Gatehouse.
+	Issuer string
 	// FreeTries is how many wrong secrets are looked at before delays begin: 0
 	// is 10, below 0 switches the counters off.
 	FreeTries int
@@ -131,6 +133,7 @@ type Result struct {
 	Refresh *tokens.RefreshToken // of a program
 	Next    []string             // methods of which one is still wanted, the strongest first
 	Attempt secrets.Raw
+	Held    Held // what the account has besides a password
 }
 
 // try is one secret that somebody wants to have looked at.

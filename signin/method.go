@@ -76,6 +76,21 @@ type Held struct {
 // they stand in for one.
 func (h Held) Second() bool { return h.TOTP+h.Passkeys > 0 }
 
+// Health says in one word how an account stands: "password_only" when a stolen
+// password opens it, "one_loss" when one lost device shuts its owner out,
+// "few_codes" when that is near, and "good".
+func (h Held) Health() string {
+	switch devices := h.TOTP + h.Passkeys; {
+	case devices == 0:
+		return "password_only"
+	case devices == 1 && h.RecoveryCodes == 0:
+		return "one_loss"
+	case devices == 1 && h.RecoveryCodes < 3:
+		return "few_codes"
+	}
+	return "good"
+}
+
 // Offer is what somebody shows to prove who they are.
 type Offer struct {
 	User *models.User // nil is nobody
@@ -104,6 +119,8 @@ type Verdict struct {
 	MultiFactor bool
 	// AMR, when set, takes the place of the method's own values.
 	AMR []string
+	// Notice, when set, is the kind of mail that tells the owner of the sign-in.
+	Notice string
 	// MustChange says that the secret is right and has to be changed before it
 	// opens anything.
 	MustChange bool

@@ -125,6 +125,11 @@ func (f *Flow) next(ctx context.Context, u *models.User, p progress) ([]string, 
 	if err != nil {
 		return nil, err
 	}
+	return f.ask(ctx, a, p)
+}
+
+// ask is next of an account that was read.
+func (f *Flow) ask(ctx context.Context, a Account, p progress) ([]string, error) {
 	names, second := []string{}, false
 	for _, m := range f.Methods {
 		if m.Uses()&Second == 0 || slices.Contains(p.done, m.Name()) {
@@ -143,7 +148,7 @@ func (f *Flow) next(ctx context.Context, u *models.User, p progress) ([]string, 
 		return names, nil
 	case a.Held.Second() && len(p.done) == 1:
 		return nil, ErrFactor
-	case f.required(u):
+	case f.required(a.User):
 		return []string{Enrol}, nil
 	}
 	return nil, nil

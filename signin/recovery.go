@@ -4,14 +4,17 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strings"
 	"time"
 
 	"gorm.io/gorm"
 
+	"gatehouse/internal/apperr"
 	"gatehouse/internal/database"
 	"gatehouse/internal/passwords"
 	"gatehouse/internal/secrets"
+	"gatehouse/mail"
 	"gatehouse/models"
 )
 
@@ -44,11 +47,12 @@ func (recovery) Enrolled(_ context.Context, a Account) (bool, error) {
 // longestCode bounds what is hashed: codes of other systems are shorter.
 const longestCode = 128
 
-// Verify compares with every code that is left, ours first, because they cost
-// nothing. Those of another system are checked in the form they came in.
+// Verify compares with the code that the typed one says it is, and then with
+// the others: those of another system say nothing, and are checked in the form
+// they came in.
 func (m recovery) Verify(ctx context.Context, o Offer) (Verdict, error) {
 	if len(o.Secret) > longestCode {
-		return Verdict{}, errCodeForm
+		return Verdict{}, apperr.New(apperr.Invalid, "validation_failed").WithField("code", apperr.Field{Reason: "too_long", Params: map[string]any{"Max": longestCode}})
 	}
 	if o.User == nil {
 		return Verdict{}, nil
@@ -58,31 +62,38 @@ func (m recovery) Verify(ctx context.Context, o Offer) (Verdict, error) {
 		return Verdict{}, err
 	}
 	spellings := spellingsOf(o.Secret)
+	likely := positionOf(spellings[0])
+	slices.SortStableFunc(left, func(a, b models.RecoveryCode) int {
+		return int(flag(b.Position == likely) - flag(a.Position == likely))
+	})
 	for i := range left {
-		if matchesDigest(left[i].Hash, spellings) {
+		ok, err := m.matches(ctx, left[i].Hash, spellings)
+		if err != nil {
+			return Verdict{}, err
+		}
+		if ok {
 			return m.found(&left[i]), nil
-		}
-	}
-	for i := range left {
-		if strings.HasPrefix(left[i].Hash, digestPrefix) {
-			continue
-		}
-		for _, typed := range spellings {
-			res, err := m.hasher.Verify(ctx, typed, left[i].Hash)
-			if err != nil {
-				return Verdict{}, err
-			}
-			if res.OK {
-				return m.found(&left[i]), nil
-			}
 		}
 	}
 	return Verdict{}, nil
 }
 
+func (m recovery) matches(ctx context.Context, hash string, spellings []string) (bool, error) {
+	if strings.HasPrefix(hash, digestPrefix) {
+		return matchesDigest(hash, spellings), nil
+	}
+	for _, typed := range spellings {
+		res, err := m.hasher.Verify(ctx, typed, hash)
+		if err != nil || res.OK {
+			return res.OK, err
+		}
+	}
+	return false, nil
+}
+
 // found claims the code: the row count decides who used it (security rule 2).
 func (m recovery) found(row *models.RecoveryCode) Verdict {
-	return Verdict{OK: true, Claim: func(tx *gorm.DB) (bool, error) {
+	return Verdict{OK: true, Notice: mail.KindRecoveryUsed, Claim: func(tx *gorm.DB) (bool, error) {
 		res := tx.Exec(`UPDATE recovery_codes SET used_at = ? WHERE user_id = ? AND position = ? AND hash = ? AND used_at IS NULL`,
 			models.At(m.clock()), row.UserID, row.Position, row.Hash)
 		return res.RowsAffected == 1, res.Error
@@ -95,8 +106,9 @@ func (f *Factors) codesOf(ctx context.Context, user models.ID) (list []models.Re
 	return list, database.Unavailable(err)
 }
 
-// The form in which a digest of a code is kept. A plain SHA-256 is enough for
-// ours, which have 125 random bits: ASVS 5.0, 6.5.2 asks for a slow hash below 112.
+// digestPrefix is the form in which other systems hand over plain digests.
+// Ours have a slow hash with a salt, because they have fewer than 112 bits
+// (ASVS 5.0, 6.5.2).
 const digestPrefix = "sha256:"
 
 func digestOf(code string) string {
@@ -117,7 +129,7 @@ func matchesDigest(hash string, spellings []string) bool {
 func spellingsOf(typed string) []string {
 	plain := strings.TrimSpace(typed)
 	bare := strings.NewReplacer(" ", "", "-", "").Replace(plain)
-	return appendOnce(nil, alike.Replace(strings.ToUpper(bare)), plain, bare, strings.ToLower(bare), strings.ToUpper(bare))
+	return appendOnce(nil, alike.Replace(strings.ToUpper(bare)), plain, bare)
 }
 
 // The letters of our codes: the digits and letters without I, L, O and U
@@ -128,18 +140,63 @@ const codeLetters = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 var alike = strings.NewReplacer("O", "0", "I", "1", "L", "1")
 
 const (
-	codeCount  = 10
-	codeGroups = 5 // of 5 letters with 5 bits each: 125 bits
+	codeCount = 10
+	codeSize  = 16 // letters of 5 bits, of which the first says little: 75 bits at least
 )
 
-// newCode makes one, as it is shown.
-func newCode() string {
+// newCode makes the code of a position, which its first letter says, so that a
+// right code costs one hash and not ten.
+func newCode(position int) string {
 	var b strings.Builder
-	for i, r := range secrets.Random(codeGroups * 5) {
-		if i > 0 && i%5 == 0 {
+	for i, r := range secrets.Random(codeSize) {
+		if i > 0 && i%4 == 0 {
 			b.WriteByte('-')
+		}
+		if i == 0 {
+			r = byte(position - 1 + codeCount*int(r%3))
 		}
 		b.WriteByte(codeLetters[r%32]) // 256 is a multiple of 32: each is equally likely
 	}
 	return b.String()
+}
+
+// positionOf reads the position out of a code; 0 is none.
+func positionOf(code string) int {
+	if len(code) != codeSize {
+		return 0
+	}
+	if i := strings.IndexByte(codeLetters, code[0]); i >= 0 {
+		return i%codeCount + 1
+	}
+	return 0
+}
+
+// codeSet is ten codes and what the database keeps of them.
+type codeSet struct {
+	shown, hashes []string
+}
+
+// newCodes makes a set, outside of every transaction.
+func (f *Flow) newCodes(ctx context.Context) (set codeSet, err error) {
+	for i := range codeCount {
+		code := newCode(i + 1)
+		hash, err := f.Passwords.Hash(ctx, spellingsOf(code)[0])
+		if err != nil {
+			return codeSet{}, err
+		}
+		set.shown, set.hashes = append(set.shown, code), append(set.hashes, hash)
+	}
+	return set, nil
+}
+
+// writeCodes replaces the set of an account.
+func writeCodes(tx *gorm.DB, user models.ID, set codeSet, now models.Time) error {
+	if err := tx.Exec(`DELETE FROM recovery_codes WHERE user_id = ?`, user).Error; err != nil {
+		return err
+	}
+	rows := make([]models.RecoveryCode, len(set.hashes))
+	for i, hash := range set.hashes {
+		rows[i] = models.RecoveryCode{UserID: user, Position: i + 1, Hash: hash, CreatedAt: now}
+	}
+	return tx.Create(&rows).Error
 }

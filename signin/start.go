@@ -22,6 +22,7 @@ type opening struct {
 	verdict Verdict
 	shown   progress
 	attempt *models.SignInAttempt // nil in the first step
+	held    Held                  // as far as it was read
 }
 
 // Why a transaction undid itself. Nothing in it had to be kept.
@@ -63,7 +64,9 @@ func (f *Flow) open(ctx context.Context, o opening) (Result, error) {
 	f.renew(ctx, o.verdict)
 	o.user.SignIns++
 	o.user.LastSignInAt = models.At(now)
-	return f.result(o.in, o.user, done)
+	res, err := f.result(o.in, o.user, done)
+	res.Held = o.held
+	return res, err
 }
 
 // renew brings a hash up to date. A full queue leaves the old one for the next
@@ -123,6 +126,11 @@ func (f *Flow) write(tx *gorm.DB, o opening, in tokens.SignIn) (done started, er
 	}
 	if err := f.Audit.Append(tx, o.event(audit.SignIn, done.session.ID)); err != nil {
 		return started{}, err
+	}
+	if o.verdict.Notice != "" {
+		if err := f.Accounts.TellOfFactor(tx, o.user, o.verdict.Notice, o.method.Name(), o.by); err != nil {
+			return started{}, err
+		}
 	}
 	if err := f.Accounts.NoteDevice(tx, o.user, o.in.Device, o.in.Client); err != nil {
 		return started{}, err

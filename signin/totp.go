@@ -25,6 +25,9 @@ import (
 // section 5.2; NIST SP 800-63B-4, section 3.1.4.2).
 const totpDrift = 1
 
+// errUsed answers a code that is right and was used before.
+var errUsed = apperr.New(apperr.Unauthenticated, "totp_used")
+
 // errCodeForm answers what cannot be a code. It is no try: nothing is compared.
 var errCodeForm = apperr.InvalidField("code", "code_form")
 
@@ -65,10 +68,13 @@ func (m totp) Verify(ctx context.Context, o Offer) (Verdict, error) {
 		return Verdict{}, err // another SECRET_KEY: an operator has to know
 	}
 	step, ok := matchStep(parameters{row.Algorithm, row.Digits, row.Period}, seed, code, m.clock())
-	if !ok || step <= row.LastStep {
+	if !ok {
 		return Verdict{}, nil
 	}
-	return Verdict{OK: true, Claim: func(tx *gorm.DB) (bool, error) { return claimStep(tx, row, step) }}, nil
+	if step <= row.LastStep {
+		return Verdict{Why: errUsed}, nil
+	}
+	return Verdict{OK: true, Why: errUsed, Claim: func(tx *gorm.DB) (bool, error) { return claimStep(tx, row, step) }}, nil
 }
 
 // claimStep uses a time step up, and every one before it: no code works twice,
@@ -93,13 +99,13 @@ func (f *Factors) seedOf(ctx context.Context, user models.ID) (*models.TOTPFacto
 	return &row, nil
 }
 
-// plainCode takes the spaces out of a code that was typed in groups. Only the
+// plainCode takes out what stands between the groups of a code. Only the
 // digits 0 to 9 are digits here: Unicode has many more.
 func plainCode(typed string) (string, bool) {
 	if len(typed) > 16 {
 		return "", false
 	}
-	code := strings.ReplaceAll(typed, " ", "")
+	code := strings.NewReplacer(" ", "", "-", "").Replace(typed)
 	if len(code) < 6 || len(code) > 8 || strings.Trim(code, "0123456789") != "" {
 		return "", false
 	}

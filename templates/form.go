@@ -29,6 +29,7 @@ var ownField = map[string]string{
 	"invalid_credentials": "password",
 	"code_wrong":          "code",
 	"totp_wrong":          "code",
+	"totp_used":           "code",
 	"recovery_wrong":      "code",
 	"username_taken":      "username",
 	"email_taken":         "email",

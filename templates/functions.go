@@ -21,6 +21,9 @@ func functions(words *locales.Bundle, lang string) template.FuncMap {
 		"label":   s.label,
 		"methods": s.methods,
 		"way":     func(method string) (string, error) { return s.text("way." + method) },
+		"wayHint": func(method string) (string, error) { return s.text("way." + method + ".hint") },
+		"health":  func(word string) (string, error) { return s.text("health." + word) },
+		"spaced":  spaced,
 		"meaning": s.meaning,
 		"device":  func(userAgent string) string { return Device(userAgent).In(lang) },
 		"icon":    func(userAgent string) string { return Device(userAgent).Icon() },
@@ -162,6 +165,15 @@ func prose(text string) template.HTML {
 		}
 	}
 	return template.HTML(out.String())
+}
+
+// spaced writes a long secret in groups of four, as people copy it.
+func spaced(secret string) string {
+	var groups []string
+	for len(secret) > 4 {
+		groups, secret = append(groups, secret[:4]), secret[4:]
+	}
+	return strings.Join(append(groups, secret), " ")
 }
 
 // grouped writes "418207" as "418 207", as people read it out.

@@ -1,6 +1,9 @@
 package templates
 
-import "time"
+import (
+	"html/template"
+	"time"
+)
 
 // The pages, by the name of their file in pages/, each with its view.
 const (
@@ -15,6 +18,7 @@ const (
 
 	PageLoginTOTP     = "login_totp"     // StepView
 	PageLoginRecovery = "login_recovery" // StepView
+	PageLoginEnrol    = "login_enrol"    // SeedView
 
 	PagePublic = "public" // PublicView
 	PageError  = "error"  // ErrorView
@@ -22,6 +26,9 @@ const (
 	PageAccount  = "account"  // AccountView
 	PageProfile  = "profile"  // ProfileView
 	PageSecurity = "security" // SecurityView
+
+	PageTOTP  = "totp"  // SeedView
+	PageCodes = "codes" // CodesView
 
 	PageEmail       = "email"        // EmailView
 	PageEmailVerify = "email_verify" // EmailVerifyView
@@ -90,8 +97,30 @@ type LoginView struct {
 type StepView struct {
 	Layout
 	Form
+	Login string // who is signing in
 	// Ways are the other methods that would do, by name.
 	Ways []string
+}
+
+// SeedView makes a code app known: a button first, then the seed and the field
+// for its first code. POST to its own address takes nothing for a seed, or code.
+type SeedView struct {
+	Layout
+	Form
+	// Asked is whether the button was pressed. Secret and QR are there on that
+	// one page only.
+	Asked  bool
+	Secret string
+	QR     template.HTML
+}
+
+// CodesView shows recovery codes, once.
+type CodesView struct {
+	Layout
+	Codes []string
+	// File is the download, in the page itself: the codes have no address.
+	File template.URL
+	Back string
 }
 
 // RegisterView is the sign-up page. POST /register takes email, name, username
@@ -167,6 +196,7 @@ type ReauthView struct {
 	Form
 	Login    string
 	ReturnTo string
+	Code     bool // asks for the code of the app, which is in the field code
 }
 
 // PublicView is the page that is open to all.
@@ -234,6 +264,10 @@ type SecurityView struct {
 	Login             string
 	PasswordChangedAt time.Time
 	MinLength         int
+	// TOTP is whether there is a code app; RecoveryCodes is how many are left.
+	TOTP                    bool
+	Passkeys, RecoveryCodes int64
+	Health                  string // a word of signin.Held
 }
 
 // SessionsView lists where somebody is signed in. POST /account/sessions takes

@@ -103,6 +103,12 @@ func gateSamples(r *templates.Renderer, lang string) []sample {
 			Layout: layout("/undo"), Token: "gh_ot_abc", Login: "mara", Email: "mara@harbour.example", MinLength: 8,
 		}},
 		{"reauth", templates.PageReauth, templates.ReauthView{Layout: inside("/account/reauth"), Login: "mara", ReturnTo: "/account/tokens"}},
+		{"reauth-code", templates.PageReauth, templates.ReauthView{Layout: inside("/account/reauth"), Login: "mara", Code: true}},
+		{"login-totp", templates.PageLoginTOTP, templates.StepView{Layout: layout("/login/totp"), Login: "mara@harbour.example", Ways: []string{"passkey", "recovery"}}},
+		{"login-totp-wrong", templates.PageLoginTOTP, templates.StepView{Layout: layout("/login/totp"), Login: "mara", Form: mistake(lang, nil, "totp_wrong", nil)}},
+		{"login-recovery", templates.PageLoginRecovery, templates.StepView{Layout: layout("/login/recovery"), Login: "mara", Ways: []string{"totp"}}},
+		{"login-enrol", templates.PageLoginEnrol, templates.SeedView{Layout: layout("/login/enrol")}},
+		{"login-enrol-seed", templates.PageLoginEnrol, sampleSeed(layout("/login/enrol"))},
 		{"public", templates.PagePublic, templates.PublicView{Layout: layout("/public"), DevInbox: true}},
 		{"public-in", templates.PagePublic, templates.PublicView{Layout: inside("/public")}},
 		{"error-404", templates.PageError, errorView(404, "error.status.404.title", "error.not_found", templates.ErrorView{})},
@@ -129,7 +135,9 @@ func houseSamples(r *templates.Renderer, lang string) []sample {
 	}
 	old := token
 	old.Now = sampleNow.Add(time.Hour)
-	security := templates.SecurityView{Layout: inside("/account/security", changed), Login: "mara", PasswordChangedAt: sampleNow.AddDate(0, -4, -9), MinLength: 8}
+	security := templates.SecurityView{Layout: inside("/account/security", changed), Login: "mara", PasswordChangedAt: sampleNow.AddDate(0, -4, -9), MinLength: 8, Health: "password_only"}
+	app := security
+	app.TOTP, app.RecoveryCodes, app.Health = true, 2, "few_codes"
 	wrong := security
 	wrong.Form = mistake(lang, nil, "validation_failed", nil, "current_password", "wrong", "new_password", "same_as_name")
 	wrong.Flash = nil
@@ -153,6 +161,13 @@ func houseSamples(r *templates.Renderer, lang string) []sample {
 			Layout: inside("/account/email/verify"), Email: "mara@quay.example", Token: "gh_ot_abc", CodeTTL: 10 * time.Minute,
 		}},
 		{"security", templates.PageSecurity, security},
+		{"security-app", templates.PageSecurity, app},
+		{"totp", templates.PageTOTP, templates.SeedView{Layout: inside("/account/security/totp")}},
+		{"totp-seed", templates.PageTOTP, sampleSeed(inside("/account/security/totp"))},
+		{"codes", templates.PageCodes, templates.CodesView{
+			Layout: inside("/account/security/recovery", r.Flash(lang, templates.Good, "recovery_on", nil)), Codes: sampleCodes, Back: "/account/security",
+			File: templates.CodesFile("http://localhost:5000", "mara", sampleCodes),
+		}},
 		{"security-wrong", templates.PageSecurity, wrong},
 		{"sessions", templates.PageSessions, sessions},
 		{"sessions-alone", templates.PageSessions, alone},
@@ -172,6 +187,19 @@ func houseSamples(r *templates.Renderer, lang string) []sample {
 		{"docs", templates.PageDocs, sampleDocs("")},
 		{"docs-group", templates.PageDocs, sampleDocs("signing-in")},
 	}
+}
+
+var sampleCodes = []string{
+	"1X7T-92QM-4WHD-M9S3", "B3RN-8VPC-Y6ZE-46Q3", "29HG-5TJX-2QKA-D25V", "7WDP-NC4R-83FV-T4F5", "QZ2E-K6YB-T5MH-V37E",
+	"4JVX-R8GD-9PNC-3S3E", "H6TK-3MWQ-Z7RB-28JT", "XP5C-VY92-E4JG-97KB", "8NBA-Q7KT-D6WX-6CQ6", "R2FM-H9ZV-5CYP-43DZ",
+}
+
+func sampleSeed(l templates.Layout) templates.SeedView {
+	qr, err := templates.QR("otpauth://totp/Gatehouse:mara@harbour.example?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Gatehouse&algorithm=SHA1&digits=6&period=30")
+	if err != nil {
+		panic(err)
+	}
+	return templates.SeedView{Layout: l, Asked: true, Secret: "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", QR: qr}
 }
 
 func sampleTokens(f templates.Form) templates.TokensView {

@@ -14,7 +14,7 @@ import (
 
 // families are keys that are put together at run time.
 var families = []string{
-	"alg.", "claim.", "error.", "field.", "flash.", "form.put_right.", "header.", "mail.", "method.", "month.", "purpose.", "span.",
+	"alg.", "claim.", "error.", "field.", "flash.", "form.put_right.", "header.", "health.", "mail.", "method.", "month.", "purpose.", "span.", "way.",
 }
 
 // inCode are keys that Go code of this package names.

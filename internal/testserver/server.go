@@ -43,6 +43,7 @@ type Options struct {
 	TrustedProxies    []netip.Prefix
 	Clock             *testkit.Clock
 	FreeTries         int
+	MFA               string // optional
 	SignupPerNetwork  ratelimit.Rule
 	LoginPerNetwork   ratelimit.Rule
 	Parts             []handlers.Part
@@ -60,6 +61,7 @@ type Server struct {
 	Tokens   *tokens.Service
 	Accounts *accounts.Service
 	SignIn   *signin.Flow
+	Factors  *signin.Factors
 	Mail     *mail.Mailer
 	Handler  http.Handler
 	Log      *Lines
@@ -140,8 +142,9 @@ func (s *Server) build() {
 			RetryWindow: 30 * time.Second, SessionIdleTTL: 24 * time.Hour, SessionAbsoluteTTL: 720 * time.Hour,
 		},
 	})
+	s.Factors = signin.NewFactors(s.DB, box)
 	s.Accounts = accounts.New(accounts.Deps{
-		DB: s.DB, Tokens: s.Tokens, Mail: s.Mail, Audit: record, Passwords: hasher, Limits: limits, Clock: now, Log: log,
+		Factors: s.Factors.Store(), DB: s.DB, Tokens: s.Tokens, Mail: s.Mail, Audit: record, Passwords: hasher, Limits: limits, Clock: now, Log: log,
 		Config: accounts.Config{
 			Signup: o.Signup, EmailVerification: o.EmailVerification, BaseURL: o.AppURL,
 			SignupPerNetwork: o.SignupPerNetwork, MailPerAddress: ratelimit.Rule{N: 100, Per: time.Hour},
@@ -149,7 +152,9 @@ func (s *Server) build() {
 	})
 	s.SignIn = signin.New(signin.Deps{
 		DB: s.DB, Accounts: s.Accounts, Tokens: s.Tokens, Audit: record, Passwords: hasher, Limits: limits, Metrics: metrics.New(),
-		Box: box, Clock: now, Config: signin.Config{LoginPerNetwork: o.LoginPerNetwork, FreeTries: o.FreeTries},
+		Box: box, Clock: now, Factors: s.Factors,
+		Methods: []signin.Method{signin.NewTOTP(s.Factors, now), signin.NewRecovery(s.Factors, hasher, now)},
+		Config:  signin.Config{LoginPerNetwork: o.LoginPerNetwork, FreeTries: o.FreeTries, MFA: o.MFA},
 	})
 	s.must(s.Tokens.Log.Start(ctx))
 	s.Handler = s.engine(log)

@@ -1,0 +1,334 @@
+package signin
+
+import (
+	"context"
+	"encoding/base32"
+	"errors"
+	"net/url"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+
+	"gatehouse/accounts"
+	"gatehouse/audit"
+	"gatehouse/internal/apperr"
+	"gatehouse/internal/database"
+	"gatehouse/internal/secrets"
+	"gatehouse/mail"
+	"gatehouse/models"
+	"gatehouse/tokens"
+)
+
+const (
+	// seedSize is 160 bits (RFC 4226, section 4, requirement R6).
+	seedSize = 20
+	// enrolTTL is how long a seed waits for its first code.
+	enrolTTL = 15 * time.Minute
+	// proofTTL is how fresh a proof is that changes a factor (security rule 12).
+	proofTTL = 5 * time.Minute
+)
+
+// The place of a seed that waits, see secrets.Box; its row is the id of the
+// enrolment, so that a seed of before does not open in its place.
+const waitingTable = "totp_enrolments"
+
+// The answers of a change of factors.
+var (
+	// ErrEnrolment says that there is no seed to confirm: it took too long, it
+	// was confirmed already, or a newer one took its place.
+	ErrEnrolment = apperr.New(apperr.Conflict, "enrolment_ended")
+	// ErrLastFactor keeps the second factor that the policy asks for.
+	ErrLastFactor = apperr.New(apperr.Conflict, "last_factor")
+	// ErrNoSecond refuses recovery codes to an account that has nothing for them
+	// to stand in for.
+	ErrNoSecond = apperr.New(apperr.Conflict, "no_second_factor")
+
+	errFactorNotFound = apperr.New(apperr.NotFound, "not_found")
+	errConfirm        = apperr.InvalidField("code", "totp_wrong")
+)
+
+// Enrolment is a fresh seed. It is shown once; the database has it sealed.
+type Enrolment struct {
+	Secret secrets.Raw // base32, as people type it
+	URI    secrets.Raw // as a QR code holds it
+}
+
+// mayChange refuses a proof that is not fresh, or weaker than what the account
+// has: who has only the password may not take the other factor away, nor put
+// one of their own beside it (security rule 12).
+func (f *Flow) mayChange(ctx context.Context, p tokens.Proof) (Account, error) {
+	if p.User.IsZero() || !Recent(p.At, f.Clock(), proofTTL) {
+		return Account{}, accounts.ErrStepUp
+	}
+	u, err := f.Accounts.Get(ctx, p.User)
+	if err != nil {
+		return Account{}, err
+	}
+	a, err := f.account(ctx, u)
+	if err == nil && a.Held.Second() && p.AAL != AAL2 {
+		err = accounts.ErrStepUp.WithParam("ACR", AAL2)
+	}
+	return a, err
+}
+
+// EnrolTOTP makes a seed for an authenticator app. It opens nothing before a
+// code has confirmed it, and takes the place of one that waits.
+func (f *Flow) EnrolTOTP(ctx context.Context, p tokens.Proof) (Enrolment, error) {
+	a, err := f.mayChange(ctx, p)
+	if err != nil {
+		return Enrolment{}, err
+	}
+	return f.newSeed(ctx, a.User)
+}
+
+func (f *Flow) newSeed(ctx context.Context, u *models.User) (Enrolment, error) {
+	seed, id, now := secrets.Random(seedSize), models.NewID(), f.Clock()
+	row := models.TOTPEnrolment{
+		UserID: u.ID, ID: id, Seed: f.Box.Seal(waitingTable, seedColumn, id.Bytes(), seed),
+		CreatedAt: models.At(now), ExpiresAt: models.At(now.Add(enrolTTL)),
+	}
+	err := f.DB.Write(ctx, func(tx *gorm.DB) error {
+		if err := tx.Exec(`DELETE FROM totp_enrolments WHERE user_id = ?`, u.ID).Error; err != nil {
+			return err
+		}
+		return tx.Create(&row).Error
+	})
+	if database.IsDuplicate(err) {
+		err = errMeanwhile // two at the same moment
+	}
+	if err != nil {
+		return Enrolment{}, err
+	}
+	return f.shownSeed(u, seed), nil
+}
+
+var errMeanwhile = apperr.New(apperr.Conflict, "changed_meanwhile")
+
+var seedText = base32.StdEncoding.WithPadding(base32.NoPadding)
+
+// shownSeed writes a seed as apps read it (the Key URI Format of Google
+// Authenticator, which all of them know). Spaces are "%20": some show a plus.
+func (f *Flow) shownSeed(u *models.User, seed []byte) Enrolment {
+	issuer, text := f.Config.Issuer, seedText.EncodeToString(seed)
+	if issuer = strings.ReplaceAll(issuer, ":", " "); issuer == "" {
+		issuer = "Gatehouse"
+	}
+	uri := "otpauth://totp/" + url.PathEscape(issuer) + ":" + url.PathEscape(u.Email) +
+		"?secret=" + text + "&issuer=" + url.PathEscape(issuer) + "&algorithm=SHA1&digits=6&period=30"
+	return Enrolment{Secret: secrets.NewRaw([]byte(text)), URI: secrets.NewRaw([]byte(uri))}
+}
+
+// waitingSeed reads the seed that waits for its first code, and the step that
+// this code belongs to.
+func (f *Flow) waitingSeed(ctx context.Context, user models.ID, typed string) (row models.TOTPEnrolment, seed []byte, step int64, err error) {
+	code, ok := plainCode(typed)
+	if !ok || len(code) != usual.Digits {
+		return row, nil, 0, errCodeForm
+	}
+	err = f.DB.Read(ctx).Where("user_id = ?", user).Where("expires_at > ?", models.At(f.Clock())).Take(&row).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return row, nil, 0, ErrEnrolment
+	}
+	if err != nil {
+		return row, nil, 0, database.Unavailable(err)
+	}
+	if seed, err = f.Box.Open(waitingTable, seedColumn, row.ID.Bytes(), row.Seed); err != nil {
+		return row, nil, 0, ErrEnrolment // another SECRET_KEY since then
+	}
+	if step, ok = matchStep(usual, seed, code, f.Clock()); !ok {
+		return row, nil, 0, errConfirm
+	}
+	return row, seed, step, nil
+}
+
+// enrolled is what a confirmation leaves behind: the factor, and recovery codes
+// when there were none. Confirm takes the seed that was checked, by its row
+// count; the code that confirmed it is used up with it.
+type enrolled struct {
+	flow    *Flow
+	account Account
+	waiting models.TOTPEnrolment
+	seed    []byte
+	step    int64
+	codes   codeSet
+	by      tokens.Client
+}
+
+func (f *Flow) confirmed(ctx context.Context, a Account, typed string, by tokens.Client) (*enrolled, error) {
+	row, seed, step, err := f.waitingSeed(ctx, a.ID, typed)
+	if err != nil {
+		return nil, err
+	}
+	e := &enrolled{flow: f, account: a, waiting: row, seed: seed, step: step, by: by}
+	if a.Held.RecoveryCodes == 0 {
+		if e.codes, err = f.newCodes(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return e, nil
+}
+
+func (e *enrolled) claim(tx *gorm.DB) (bool, error) {
+	f, u, now := e.flow, e.account.User, models.At(e.flow.Clock())
+	res := tx.Exec(`DELETE FROM totp_enrolments WHERE user_id = ? AND id = ?`, u.ID, e.waiting.ID)
+	if res.Error != nil || res.RowsAffected == 0 {
+		return false, res.Error
+	}
+	if err := tx.Exec(`DELETE FROM totp_factors WHERE user_id = ?`, u.ID).Error; err != nil {
+		return false, err
+	}
+	err := tx.Create(&models.TOTPFactor{
+		UserID: u.ID, Seed: f.Box.Seal(seedTable, seedColumn, u.ID.Bytes(), e.seed), Algorithm: usual.Algorithm,
+		Digits: usual.Digits, Period: usual.Period, LastStep: e.step, CreatedAt: now,
+	}).Error
+	if err != nil {
+		return false, err
+	}
+	if len(e.codes.hashes) > 0 {
+		if err := writeCodes(tx, u.ID, e.codes, now); err != nil {
+			return false, err
+		}
+	}
+	return true, f.noteFactor(tx, factorChange{u, audit.FactorAdded, mail.KindFactorAdded, "totp", e.by})
+}
+
+// factorChange is one change of a factor, for the record and the notice.
+type factorChange struct {
+	user         *models.User
+	action       audit.Action
+	kind, factor string
+	by           tokens.Client
+}
+
+// noteFactor writes the record and queues the notice, in the transaction of the
+// change.
+func (f *Flow) noteFactor(tx *gorm.DB, c factorChange) error {
+	e := audit.Event{
+		Action: c.action, Outcome: audit.Success, Actor: c.user.ID, Subject: c.user.ID, ClientID: tokens.FirstParty,
+		IP: c.by.IP, UserAgent: c.by.UserAgent, RequestID: c.by.RequestID, Detail: map[string]string{"method": c.factor},
+	}
+	if err := f.Audit.Append(tx, e); err != nil {
+		return err
+	}
+	return f.Accounts.TellOfFactor(tx, c.user, c.kind, c.factor, c.by)
+}
+
+// Confirm is the first code of a new app.
+type Confirm struct {
+	Proof   tokens.Proof
+	Browser *tokens.Session // whose cookie changes; nil is a program
+	Code    string
+	Client  tokens.Client
+}
+
+// ConfirmTOTP takes the first code of a new app: from then on it is asked for,
+// and an app of before no longer works. The session has shown two factors now
+// and goes on under another cookie. The codes are new ones when there were none.
+func (f *Flow) ConfirmTOTP(ctx context.Context, c Confirm) (codes []string, started tokens.Started, err error) {
+	a, err := f.mayChange(ctx, c.Proof)
+	if err != nil {
+		return nil, started, err
+	}
+	e, err := f.confirmed(ctx, a, c.Code, c.Client)
+	if err != nil {
+		return nil, started, err
+	}
+	m := f.method("totp")
+	before, err := f.before(ctx, m, Reproof{Session: c.Proof.Session})
+	if err != nil {
+		return nil, started, err
+	}
+	shown := before.with(m, Verdict{})
+	err = f.DB.Write(ctx, func(tx *gorm.DB) (err error) {
+		ok, err := e.claim(tx)
+		if err == nil && !ok {
+			err = ErrEnrolment
+		}
+		if err != nil {
+			return err
+		}
+		started, err = f.raise(tx, c, shown)
+		return err
+	})
+	if database.IsDuplicate(err) {
+		err = errMeanwhile
+	}
+	return e.codes.shown, started, err
+}
+
+// raise writes into the session what it has shown; the time of the proof stays.
+func (f *Flow) raise(tx *gorm.DB, c Confirm, shown progress) (started tokens.Started, err error) {
+	at := c.Proof.At
+	if err := f.Tokens.Sessions.Reprove(tx, c.Proof.Session, at, shown.acr(), shown.values()); err != nil {
+		return started, err
+	}
+	if c.Browser == nil {
+		return started, nil
+	}
+	if started, err = f.Tokens.Sessions.NewCookie(tx, c.Browser); err != nil {
+		return started, err
+	}
+	started.Session.ACR, started.Session.AMR = shown.acr(), models.JoinWords(shown.values())
+	return started, nil
+}
+
+// RemoveTOTP forgets the app. Every other session ends: who removes a factor
+// may have lost it. Codes that stood in for it go when nothing else is left.
+func (f *Flow) RemoveTOTP(ctx context.Context, p tokens.Proof, by tokens.Client) error {
+	a, err := f.mayChange(ctx, p)
+	if err != nil {
+		return err
+	}
+	if f.required(a.User) && a.Held.Passkeys == 0 && a.Held.TOTP > 0 {
+		return ErrLastFactor
+	}
+	return f.Tokens.Log.Write(ctx, func(tx *gorm.DB) error {
+		res := tx.Exec(`DELETE FROM totp_factors WHERE user_id = ?`, a.ID)
+		if res.Error != nil {
+			return res.Error
+		}
+		if res.RowsAffected == 0 {
+			return errFactorNotFound
+		}
+		if err := f.forgetCodes(tx, a.ID); err != nil {
+			return err
+		}
+		if _, err := f.Tokens.Sessions.EndOthersIn(tx, a.ID, p.Session, by); err != nil {
+			return err
+		}
+		return f.noteFactor(tx, factorChange{a.User, audit.FactorRemoved, mail.KindFactorRemoved, "totp", by})
+	})
+}
+
+// forgetCodes deletes recovery codes that stand in for nothing any more.
+func (f *Flow) forgetCodes(tx *gorm.DB, user models.ID) error {
+	return tx.Exec(`DELETE FROM recovery_codes WHERE user_id = ?
+ AND NOT EXISTS (SELECT 1 FROM totp_factors WHERE user_id = ?) AND NOT EXISTS (SELECT 1 FROM passkeys WHERE user_id = ?)`,
+		user, user, user).Error
+}
+
+// NewCodes makes ten recovery codes; those of before are dead.
+func (f *Flow) NewCodes(ctx context.Context, p tokens.Proof, by tokens.Client) ([]string, error) {
+	a, err := f.mayChange(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	if !a.Held.Second() {
+		return nil, ErrNoSecond
+	}
+	codes, err := f.newCodes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = f.DB.Write(ctx, func(tx *gorm.DB) error {
+		if err := writeCodes(tx, a.ID, codes, models.At(f.Clock())); err != nil {
+			return err
+		}
+		return f.noteFactor(tx, factorChange{a.User, audit.RecoveryMade, mail.KindRecoveryMade, "recovery", by})
+	})
+	if database.IsDuplicate(err) {
+		err = errMeanwhile // two sets at the same moment
+	}
+	return codes.shown, err
+}
