@@ -81,15 +81,26 @@ func (l *letter) allow(ctx context.Context) error {
 		return err
 	}
 	l.leaves = l.allows(past.Letters)
+	l.coded = l.leaves && codesLeft(past.Letters)
 	if !l.s.Config.MailPerAddress.Off() {
-		l.message.Allowance = past.Allowance(l.allows)
+		l.message.Allowance = past.Allowance(l.stillAllows)
 	}
+	return nil
+}
+
+// stillAllows is the rule for a letter that has to be counted once more: its
+// code was decided on before, and must not be one beyond the day's.
+func (l *letter) stillAllows(recent []mail.Letter) bool {
+	return l.allows(recent) && (!l.coded || codesLeft(recent))
+}
+
+// codesLeft reports whether one more letter of the day may have a code.
+func codesLeft(day []mail.Letter) bool {
 	today := 0
-	for _, one := range past.Letters {
+	for _, one := range day {
 		today += one01(coded(one.Purpose))
 	}
-	l.coded = l.leaves && today < codesADay
-	return nil
+	return today < codesADay
 }
 
 // allows is the rule: so many an hour for one purpose, and so many in all.
@@ -167,7 +178,10 @@ func (l *letter) enqueue(tx *gorm.DB, link tokens.Link) error {
 	if err := write(tx, m); l.strict || !errors.Is(err, mail.ErrCap) {
 		return err
 	}
-	return nil
+	// Nobody is told this code, so that it would only be there to be guessed:
+	// any number of requests at once would have any number of guesses (security
+	// rule 13).
+	return l.s.Tokens.Links.DropCode(tx, link.ID)
 }
 
 // url is an absolute address with a secret in it. It comes from the configured

@@ -124,6 +124,50 @@ func TestTheCapOfMailsHoldsForSignUpsAtOnce(t *testing.T) {
 	})
 }
 
+// A code that no mail carries is only there to be guessed: five guesses at each
+// of as many codes as requests fit into one moment would be thousands.
+func TestRequestsAtOnceHaveNoMoreCodesThanMails(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		for what, ask := range map[string]func() error{
+			"reset": func() error { _, err := h.Forgot(h.ctx(), "ada@example.com", visitor); return err },
+			"sign-up": func() error {
+				_, err := h.Register(h.ctx(), Register{Email: "bob@example.com", Password: goodPassword, Client: visitor})
+				return err
+			},
+		} {
+			before := h.codes()
+			race(func(int) error { return ask() })
+			if n := h.codes() - before; n != 5 {
+				t.Errorf("%s: %d codes may be guessed, and 5 were mailed", what, n)
+			}
+		}
+	})
+}
+
+// The last code of a day is one code, however many ask for it at once.
+func TestTheCodesOfADayHoldForRequestsAtOnce(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		for range codesADay - 1 {
+			h.signUp("ada@example.com", "")
+			h.clock.Advance(13 * time.Minute)
+		}
+		h.clock.Advance(time.Hour)
+		before := h.codes()
+		race(func(int) error {
+			_, err := h.Register(h.ctx(), Register{Email: "ada@example.com", Password: goodPassword, Client: visitor})
+			return err
+		})
+		if n := h.codes() - before; n != 1 {
+			t.Errorf("%d codes more, want 1", n)
+		}
+	}, func(d *Deps) { d.Config.SignupPerNetwork = ratelimit.Rule{} })
+}
+
+// codes counts the rows whose code can be guessed.
+func (h *house) codes() int64 {
+	return h.count("SELECT COUNT(*) FROM one_time_tokens WHERE code_mac IS NOT NULL")
+}
+
 // Were the cap of each purpose on its own, an attempt without a code would tell
 // that the address had no account an hour ago and has one now.
 func TestTheCapTellsNothingAboutAnAddressThatBecameAnAccount(t *testing.T) {

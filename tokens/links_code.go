@@ -80,6 +80,12 @@ func (l *Links) returnTry(ctx context.Context, row codeRow) error {
 	return err
 }
 
+// DropCode takes its code from a link that was just made: it then has the token
+// alone, and typing a code is answered as for one that has ended.
+func (l *Links) DropCode(tx *gorm.DB, id models.ID) error {
+	return tx.Exec(`UPDATE one_time_tokens SET code_mac = NULL WHERE id = ?`, id).Error
+}
+
 const codePurpose = "one_time_tokens/code"
 
 // codeMAC is what the row keeps of a code: a million codes are quickly tried
