@@ -27,7 +27,9 @@ const (
 	// mostFollowers keeps one service from filling the table: more running
 	// instances of one program are a loop that makes up ids.
 	mostFollowers = 1000
-	// followerGoneAfter is how long a row stays that nobody speaks for.
+	// followerGoneAfter is how long a row stays that nobody speaks for, or twice
+	// the bound of the follower where that is longer: who is forgotten is in no
+	// receipt, and must not be able to accept any more.
 	followerGoneAfter = 24 * time.Hour
 )
 
@@ -157,7 +159,9 @@ func (f *Feed) meet(ctx context.Context, service models.ID, a Ack) error {
 
 // forget drops from memory who was not here for long. The caller holds mu.
 func (f *Feed) forget(now time.Time) {
-	maps.DeleteFunc(f.followers, func(_ models.ID, one follower) bool { return elapsed(one.seen, now) > followerGoneAfter })
+	maps.DeleteFunc(f.followers, func(_ models.ID, one follower) bool {
+		return elapsed(one.seen, now) > max(followerGoneAfter, 2*one.bound)
+	})
 }
 
 // register writes the row of an instance. The key decides whose it is.
@@ -213,11 +217,13 @@ func (f *Feed) Followers(ctx context.Context) ([]models.Follower, error) {
 	return rows, database.Unavailable(err)
 }
 
-// trim forgets instances that nobody spoke for in a day.
+// trim forgets instances that nobody spoke for in a day, or in twice their bound.
 func (f *Feed) trim(ctx context.Context) error {
 	f.mu.Lock()
 	f.forget(f.log.local())
 	f.mu.Unlock()
-	_, err := f.deps.DB.Exec(ctx, "DELETE FROM followers WHERE seen_at < ?", models.At(f.deps.Clock().Add(-followerGoneAfter)))
+	now := f.deps.Clock()
+	_, err := f.deps.DB.Exec(ctx, "DELETE FROM followers WHERE seen_at < ? AND seen_at + 2 * bound < ?",
+		models.At(now.Add(-followerGoneAfter)), models.At(now))
 	return err
 }

@@ -486,6 +486,32 @@ func TestFollowersThatNobodySpeaksForAreForgotten(t *testing.T) {
 	})
 }
 
+// Who is forgotten is in no receipt any more: that must not happen to anybody who
+// may still accept.
+func TestAFollowerWithALongBoundIsNotForgottenWhileItMayStillAccept(t *testing.T) {
+	eachFeeds(t, 1, func(t *testing.T, feeds []*Feed, clock *testkit.Clock) {
+		f := feeds[0]
+		claims, _ := snapshotOf(t, f)
+		service := models.NewID()
+		for _, bound := range []time.Duration{30 * time.Second, 12 * time.Hour, 13 * time.Hour, mostBound} {
+			ack := ackOf(claims.Cursor)
+			ack.Bound = bound
+			if _, err := f.Answer(t.Context(), service, ack); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, step := range []struct {
+			after time.Duration
+			left  int
+		}{{24 * time.Hour, 4}, {time.Second, 2}, {2 * time.Hour, 1}, {22*time.Hour - time.Second, 1}, {time.Second, 0}} {
+			clock.Advance(step.after)
+			if err := f.trim(t.Context()); err != nil || len(followers(t, f)) != step.left || len(f.followers) != step.left {
+				t.Errorf("%v later: %d rows, %d remembered, want %d (%v)", step.after, len(followers(t, f)), len(f.followers), step.left, err)
+			}
+		}
+	})
+}
+
 func FuzzCursor(f *testing.F) {
 	clock := testkit.NewClock()
 	d := feedDeps(f, testkit.DB(f), clock)
