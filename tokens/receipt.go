@@ -121,7 +121,9 @@ func (f *Feed) watchUntil(ctx context.Context, over <-chan struct{}, w *Want) (l
 			if !ok { // not sealed in time: nobody else can have it
 				seq, sealed = math.MaxInt64, scene.now
 			}
-			if last = scene.judge(seq, sealed); ok && last.done() || late != nil {
+			last = scene.judge(seq, sealed)
+			last.lost = w.lost(scene.logID)
+			if last.lost || ok && last.done() || late != nil {
 				return last
 			}
 		}
@@ -154,6 +156,9 @@ func (f *Feed) fill(r *Receipt, t *trial, w *Want) {
 	}
 	r.Nodes, r.Subscribers = len(t.nodes), len(t.followers)
 	life := f.lifeOf(w)
+	if t.lost {
+		r.Seq, ok, life = 0, false, nil
+	}
 	for _, n := range t.nodes {
 		r.add(t.node(n), PendingNode, n, f.ends(t, n, ok, life))
 	}

@@ -48,6 +48,9 @@ type trial struct {
 	*scene
 	seq    int64
 	sealed time.Time
+	// lost says that the log began anew after the batch was sealed in the one
+	// before it: nobody is known to have put in force what it ended.
+	lost bool
 	// witnesses are the reports of nodes that have applied the batch.
 	witnesses map[models.ID]*report
 	// unseen is for how long, at the least, no node that is not a witness can
@@ -116,6 +119,9 @@ func (t *trial) unseenBy(r *report) time.Duration {
 // than its bound by somebody who has the batch: a beat that comes later is
 // ordered after the batch.
 func (t *trial) node(n peer) standing {
+	if t.lost {
+		return pending
+	}
 	if n.ID == t.self || t.witnesses[n.ID] != nil {
 		return acknowledged
 	}
@@ -136,6 +142,9 @@ func (t *trial) node(n peer) standing {
 // of life of every node that may not have it. One that accepts with an old view
 // is never fenced.
 func (t *trial) follower(f peer) standing {
+	if t.lost {
+		return pending
+	}
 	silent := time.Duration(math.MaxInt64)
 	for _, r := range t.reports {
 		said, ok := r.heard[f.ID]

@@ -18,6 +18,7 @@ import (
 type Want struct {
 	mu      sync.Mutex
 	ended   int                    // how many things
+	logID   models.ID              // the log that this node followed then; zero in a command
 	open    map[models.ID]struct{} // outbox rows whose batch is not known yet
 	seq     int64                  // the newest batch of them
 	since   time.Time              // local, when the first was committed
@@ -43,11 +44,11 @@ func wantOf(ctx context.Context) *Want {
 }
 
 // committed notes what was ended at that moment.
-func (w *Want) committed(rows []models.RevocationOutbox, now time.Time) {
+func (w *Want) committed(rows []models.RevocationOutbox, logID models.ID, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.ended == 0 {
-		w.since = now
+		w.since, w.logID = now, logID
 	}
 	w.ended += len(rows)
 	for _, row := range rows {
@@ -79,6 +80,14 @@ func (w *Want) place() (seq int64, sealed time.Time, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.seq, w.sealed, len(w.open) == 0
+}
+
+// lost reports whether the log began anew since: what was ended may have been
+// brought back, and no place in the new log says anything of it.
+func (w *Want) lost(logID models.ID) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.logID.IsZero() && w.logID != logID
 }
 
 // count is how many things were ended.

@@ -207,7 +207,7 @@ func (l *Log) add(e Entry, seq int64) {
 func (l *Log) committed(rows []models.RevocationOutbox, want *Want) {
 	l.mu.Lock()
 	if want != nil {
-		want.committed(rows, l.local())
+		want.committed(rows, l.published.at.logID, l.local())
 	}
 	for _, row := range rows {
 		l.own[row.ID] = true
