@@ -46,6 +46,8 @@ type FactorStore struct {
 	Export func(tx *gorm.DB, after, upTo models.ID) (map[models.ID]*Factors, error)
 	// Known tells whose these credential ids are already.
 	Known func(tx *gorm.DB, credentials [][]byte) (map[string]models.ID, error)
+	// Describe says which factors an account has, for its owner's eyes.
+	Describe func(tx *gorm.DB, user models.ID) (*FactorFacts, error)
 	// Erase forgets every factor of an account.
 	Erase func(tx *gorm.DB, user models.ID) error
 }
@@ -63,4 +65,32 @@ func (s *Service) TellOfFactor(tx *gorm.DB, u *models.User, kind, factor string,
 			"kind": kind, "factor": factor, "device": by.Device, "ip": by.IP, "at": s.Clock().UTC().Format(time.RFC3339),
 		},
 	})
+}
+
+// FactorFacts is what may be told of the factors of an account: nothing that
+// opens it.
+type FactorFacts struct {
+	TOTP              *TOTPFacts     `json:"totp"`
+	Passkeys          []PasskeyFacts `json:"passkeys"`
+	RecoveryCodesLeft int            `json:"recovery_codes_left"`
+	RecoveryCodesUsed int            `json:"recovery_codes_used"`
+}
+
+// TOTPFacts is an authenticator app without its seed.
+type TOTPFacts struct {
+	AddedAt   *time.Time `json:"added_at"`
+	Algorithm string     `json:"algorithm"`
+	Digits    int        `json:"digits"`
+	Period    int        `json:"period"`
+}
+
+// PasskeyFacts is a passkey without its key.
+type PasskeyFacts struct {
+	ID         string     `json:"id"`
+	Name       string     `json:"name"`
+	Domain     string     `json:"domain"`
+	Transports []string   `json:"transports"`
+	BackedUp   bool       `json:"backed_up"`
+	AddedAt    *time.Time `json:"added_at"`
+	LastUsedAt *time.Time `json:"last_used_at"`
 }

@@ -141,7 +141,7 @@ func mayInvite(tx *gorm.DB, inv *models.Invitation) error {
 	case !Permits(roles, PermitInvite):
 		return ErrForbidden
 	case !mayGive(roles, inv.Roles):
-		return errAboveYours
+		return ErrAboveYours
 	}
 	return nil
 }
@@ -218,4 +218,25 @@ func (s *Service) Invitations(ctx context.Context) ([]models.Invitation, error) 
 		return tx.Order("created_at DESC, id DESC").Limit(mostInvitations).Find(&list).Error
 	})
 	return list, database.Unavailable(err)
+}
+
+// The states of an invitation.
+const (
+	InvitationOpen      = "open"
+	InvitationAccepted  = "accepted"
+	InvitationWithdrawn = "withdrawn"
+	InvitationExpired   = "expired"
+)
+
+// InvitationState says what became of an invitation.
+func InvitationState(inv *models.Invitation, now time.Time) string {
+	switch {
+	case !inv.AcceptedAt.IsZero():
+		return InvitationAccepted
+	case !inv.WithdrawnAt.IsZero():
+		return InvitationWithdrawn
+	case !now.Before(inv.ExpiresAt.Time):
+		return InvitationExpired
+	}
+	return InvitationOpen
 }

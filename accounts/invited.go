@@ -94,7 +94,7 @@ func (s *Service) admitInvited(tx *gorm.DB, inv *models.Invitation, u *models.Us
 		return tokens.ErrLink
 	}
 	switch err := mayInvite(tx, inv); {
-	case ErrForbidden.Is(err), errAboveYours.Is(err):
+	case ErrForbidden.Is(err), ErrAboveYours.Is(err):
 		return tokens.ErrLink
 	case err != nil:
 		return err

@@ -33,8 +33,8 @@ func mayGive(giver, roles models.Words) bool {
 // ErrForbidden is the answer to who lacks a permission.
 var ErrForbidden = apperr.New(apperr.Forbidden, "forbidden")
 
-// errAboveYours refuses to give what one does not have.
-var errAboveYours = apperr.New(apperr.Forbidden, "role_above_yours").WithField("roles", apperr.Field{Reason: "above_yours"})
+// ErrAboveYours refuses to give what one does not have.
+var ErrAboveYours = apperr.New(apperr.Forbidden, "role_above_yours").WithField("roles", apperr.Field{Reason: "above_yours"})
 
 // Permitted answers from the account's row and never from a token, so that a
 // role that was taken away is gone with the next request (security rule 11).

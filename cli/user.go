@@ -24,7 +24,9 @@ func userCmd() *cobra.Command {
 		userAddCmd(), userListCmd(), userShowCmd(),
 		userSwitchCmd("disable", "End every session and token of a person and let nobody in", true),
 		userSwitchCmd("enable", "Let a disabled person in again", false),
-		userRoleCmd(), userResetLinkCmd(), userImportCmd(), userExportCmd())
+		userRoleCmd(), userResetLinkCmd(), userImportCmd(), userExportCmd(),
+		userInviteCmd(), userInvitationsCmd(), userUninviteCmd(),
+		userDataCmd(), userCloseCmd(), userKeepCmd(), userEraseCmd())
 }
 
 func userAddCmd() *cobra.Command {
@@ -233,6 +235,7 @@ type shownUser struct {
 	Name          string     `json:"name,omitempty"`
 	Roles         []string   `json:"roles"`
 	Disabled      bool       `json:"disabled"`
+	EraseAt       *time.Time `json:"erase_at,omitempty"`
 	CreatedAt     time.Time  `json:"created_at"`
 	LastSignInAt  *time.Time `json:"last_sign_in_at,omitempty"`
 }
@@ -244,6 +247,9 @@ func userView(u models.User) shownUser {
 	}
 	if !u.LastSignInAt.IsZero() {
 		v.LastSignInAt = &u.LastSignInAt.Time
+	}
+	if !u.EraseAt.IsZero() {
+		v.EraseAt = &u.EraseAt.Time
 	}
 	return v
 }
@@ -271,6 +277,8 @@ func username(u models.User) string {
 
 func state(u models.User) string {
 	switch {
+	case !u.EraseAt.IsZero():
+		return "closing"
 	case !u.DisabledAt.IsZero():
 		return "disabled"
 	case u.EmailVerifiedAt.IsZero():

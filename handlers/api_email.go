@@ -8,7 +8,6 @@ import (
 	"gatehouse/accounts"
 	"gatehouse/internal/apperr"
 	"gatehouse/middleware"
-	"gatehouse/tokens"
 )
 
 type emailBody struct {
@@ -22,9 +21,7 @@ func (a *app) apiEmail(c *gin.Context) error {
 	if err := middleware.DecodeJSON(c.Request, &in); err != nil {
 		return err
 	}
-	me := whoIs(c)
-	proof := tokens.Proof{User: me.user, Session: me.session, At: middleware.Principal(c).AuthTime}
-	attempt, err := a.Accounts.ChangeEmail(c.Request.Context(), proof, in.Email, a.by(c))
+	attempt, err := a.Accounts.ChangeEmail(c.Request.Context(), a.bearerProof(c), in.Email, a.by(c))
 	if err != nil {
 		return err
 	}

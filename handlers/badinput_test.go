@@ -9,11 +9,15 @@ import (
 
 	"gatehouse/handlers"
 	"gatehouse/internal/testserver"
+	"gatehouse/tokens"
 )
 
 func TestEveryCallWithABodyRefusesWhatItCannotRead(t *testing.T) {
 	s := testserver.New(t)
-	s.User(mara, "mara", password)
+	// An owner, so that nothing is refused for want of a right.
+	if err := s.Accounts.SetRoles(t.Context(), s.User(mara, "mara", password).ID, []string{"owner"}, tokens.Client{}); err != nil {
+		t.Fatal(err)
+	}
 	person, program := s.Program().Login("mara", password), service(t, s)
 	for _, r := range handlers.Table() {
 		p := person

@@ -82,6 +82,7 @@ func (a *app) loginBrowser(c *gin.Context, in loginBody, returnTo string) (attem
 		return stepPage(done.Next[0]), errNext
 	}
 	a.keepDevice(c, device)
+	a.tellKept(c, done.User)
 	return "", nil
 }
 

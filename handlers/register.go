@@ -24,6 +24,10 @@ func (a *app) registerForm(c *gin.Context) error {
 		middleware.SeeOther(c, "/account")
 		return nil
 	}
+	// Without a form nobody types in vain.
+	if err := a.Accounts.MayRegister(); err != nil {
+		return err
+	}
 	return a.drawRegister(c, ok200, registerTyped{}, none)
 }
 

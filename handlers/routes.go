@@ -6,6 +6,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"gatehouse/accounts"
 	"gatehouse/middleware"
 	"gatehouse/tokens"
 )
@@ -61,6 +62,11 @@ const scopeGuard = "scope:"
 
 func scoped(scope string) Guard { return Guard(scopeGuard + scope) }
 
+// permissionGuard begins the guards that ask the database what somebody may do.
+const permissionGuard = "permission:"
+
+func permitted(p accounts.Permission) Guard { return Guard(permissionGuard + string(p)) }
+
 // table is every route of the product but those below /metrics, which has a
 // listener of its own. A GET row also answers HEAD.
 var table = []Route{
@@ -85,6 +91,8 @@ var table = []Route{
 	{post, "/reset", Page, nil, (*app).reset},
 	{get, "/undo", Page, nil, (*app).undoForm},
 	{post, "/undo", Page, nil, (*app).undo},
+	{get, "/invitation", Page, nil, (*app).invitationForm},
+	{post, "/invitation", Page, nil, (*app).acceptInvitation},
 	{get, "/setup", Page, nil, (*app).setupForm},
 	{post, "/setup", Page, nil, (*app).setup},
 	{get, "/public", Page, nil, (*app).public},
@@ -109,8 +117,15 @@ var table = []Route{
 	{post, "/account/sessions", Page, guards(Session, Recent), (*app).endSessions},
 	{get, "/account/tokens", Page, guards(Session), (*app).tokensForm},
 	{post, "/account/tokens", Page, guards(Session, Recent), (*app).changeTokens},
+	{get, "/account/data", Page, guards(Session), (*app).dataPage},
+	{post, "/account/data", Page, guards(Session, Recent), (*app).data},
+	{get, "/account/close", Page, guards(Session, Recent), (*app).closePage},
+	{post, "/account/close", Page, guards(Session, Recent), (*app).closeAccount},
 	{get, "/account/reauth", Page, guards(Session), (*app).reauthForm},
 	{post, "/account/reauth", Page, guards(Session), (*app).reauth},
+
+	{get, "/admin/invitations", Page, guards(Session, permitted(accounts.PermitInvite), Recent), (*app).invitations},
+	{post, "/admin/invitations", Page, guards(Session, permitted(accounts.PermitInvite), Recent), (*app).changeInvitations},
 
 	{get, "/dev/inbox", Page, guards(DevInbox), (*app).inbox},
 	{get, "/dev/inbox.json", API, guards(DevInbox), (*app).inboxJSON},
@@ -118,6 +133,7 @@ var table = []Route{
 	{get, "/auth", Lean, guards(Bearer), (*app).auth},
 	{post, "/api/v1/register", API, nil, (*app).apiRegister},
 	{post, "/api/v1/verify", API, nil, (*app).apiVerify},
+	{post, "/api/v1/invitations/accept", API, nil, (*app).apiAcceptInvitation},
 	{post, "/api/v1/password/forgot", API, nil, (*app).apiForgot},
 	{post, "/api/v1/password/reset", API, nil, (*app).apiReset},
 	{post, "/api/v1/login", API, nil, (*app).apiLogin},
@@ -129,6 +145,9 @@ var table = []Route{
 	{post, "/api/v1/logout", API, guards(Bearer, Account), (*app).apiLogout},
 	{post, "/api/v1/reauth", API, guards(Bearer, Account), (*app).apiReauth},
 	{get, "/api/v1/me", API, guards(Bearer, scoped(tokens.ScopeProfileRead)), (*app).apiMe},
+	{remove, "/api/v1/me", API, guards(Bearer, Account, RecentBearer), (*app).apiCloseAccount},
+	{get, "/api/v1/me/data", API, guards(Bearer, Account, RecentBearer), (*app).apiData},
+	{get, "/api/v1/data/keys", Public, nil, (*app).apiDataKeys},
 	{patch, "/api/v1/me", API, guards(Bearer, scoped(tokens.ScopeProfileWrite)), (*app).apiProfile},
 	{post, "/api/v1/me/password", API, guards(Bearer, Account), (*app).apiPassword},
 	{post, "/api/v1/me/email", API, guards(Bearer, Account, RecentBearer), (*app).apiEmail},
@@ -143,6 +162,10 @@ var table = []Route{
 	{get, "/api/v1/me/tokens", API, guards(Bearer, Account), (*app).apiPersonal},
 	{post, "/api/v1/me/tokens", API, guards(Bearer, Account, RecentBearer), (*app).apiMakePersonal},
 	{remove, "/api/v1/me/tokens/:id", API, guards(Bearer, Account, RecentBearer), (*app).apiEndPersonal},
+
+	{get, "/api/v1/admin/invitations", API, guards(Bearer, Account, permitted(accounts.PermitInvite)), (*app).apiInvitations},
+	{post, "/api/v1/admin/invitations", API, guards(Bearer, Account, permitted(accounts.PermitInvite), RecentBearer), (*app).apiInvite},
+	{remove, "/api/v1/admin/invitations/:id", API, guards(Bearer, Account, permitted(accounts.PermitInvite), RecentBearer), (*app).apiWithdrawInvitation},
 
 	{post, "/oauth/introspect", OAuth, guards(Service), (*app).introspect},
 	{post, "/oauth/revoke", OAuth, nil, (*app).revokeToken},
@@ -225,6 +248,9 @@ func (a *app) group(g Group) []gin.HandlerFunc {
 func (a *app) guard(g Guard) gin.HandlerFunc {
 	if scope, ok := strings.CutPrefix(string(g), scopeGuard); ok {
 		return a.web.RequireScope(scope)
+	}
+	if p, ok := strings.CutPrefix(string(g), permissionGuard); ok {
+		return a.web.RequirePermission(accounts.Permission(p))
 	}
 	switch g {
 	case Session:

@@ -136,7 +136,7 @@ func TestHeadOptionsAndOtherMethodsAreSensible(t *testing.T) {
 	}
 	for path, allow := range map[string][]string{
 		"/login": {"GET", "HEAD", "POST"}, "/logout": {"POST"}, "/auth": {"GET", "HEAD"},
-		"/api/v1/me": {"GET", "HEAD", "PATCH"}, "/api/v1/me/sessions": {"DELETE", "GET", "HEAD"}, "/api/v1/login": {"POST"},
+		"/api/v1/me": {"DELETE", "GET", "HEAD", "PATCH"}, "/api/v1/me/sessions": {"DELETE", "GET", "HEAD"}, "/api/v1/login": {"POST"},
 	} {
 		options := s.Send(s.Request("OPTIONS", path, "", "Origin", "https://evil.example", "Access-Control-Request-Method", "POST")).Is(204)
 		put := s.Send(s.Request("PUT", path, "")).Is(405)

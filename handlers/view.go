@@ -7,6 +7,7 @@ import (
 	"github.com/gin-contrib/sessions"
 	"github.com/gin-gonic/gin"
 
+	"gatehouse/accounts"
 	"gatehouse/internal/websession"
 	"gatehouse/middleware"
 	"gatehouse/models"
@@ -58,7 +59,7 @@ func who(u *models.User) *templates.Who {
 	if u == nil {
 		return nil
 	}
-	w := &templates.Who{Name: u.Name, Login: loginName(u)}
+	w := &templates.Who{Name: u.Name, Login: loginName(u), Invites: accounts.Permits(u.Roles, accounts.PermitInvite)}
 	if w.Name == "" {
 		w.Name = w.Login
 	}

@@ -54,8 +54,8 @@ func TestRenewEndsEveryKeyAndNamesThoseThatOnlyMemoryKnows(t *testing.T) {
 				t.Errorf("%s is in use again", kid)
 			}
 		}
-		if len(after) != 4 {
-			t.Errorf("%d keys, want a current and a next one for two purposes", len(after))
+		if len(after) != 6 {
+			t.Errorf("%d keys, want a current and a next one for three purposes", len(after))
 		}
 		signs(t, r, r.Signer())
 		if feed := r.SignerFor(keys.PurposeFeed); !slices.Contains(after, feed.KID) || feed.Key == nil {

@@ -21,6 +21,7 @@ import (
 const (
 	PurposeAccess  = "access"  // signs access tokens
 	PurposeFeed    = "feed"    // signs what followers of the revocation log read
+	PurposeData    = "data"    // signs what people download about themselves
 	PurposeRefresh = "refresh" // MACs the tags of refresh tokens
 	PurposeCursor  = "cursor"  // MACs the places in the revocation log that followers hold
 )
@@ -32,6 +33,9 @@ var signing = []struct{ name, alg string }{
 	// Only our own programs read the feed, so it needs no choice: Ed25519
 	// signs fastest and has the shortest signatures (RFC 8032).
 	{PurposeFeed, EdDSA},
+	// Whoever gets such a file checks it with a common tool, and openssl takes
+	// a raw Ed25519 signature as it is.
+	{PurposeData, EdDSA},
 }
 
 // macs are the purposes that have a secret.
@@ -58,6 +62,8 @@ const (
 	keepUnknown = 24 * time.Hour
 	// keepMargin covers clocks that differ and answers on their way.
 	keepMargin = 2 * time.Minute
+	// keepData is how long what people downloaded can still be checked at least.
+	keepData = 90 * 24 * time.Hour
 	// askAgainAfter bounds what a stranger who invents key ids can cost.
 	askAgainAfter = time.Second
 )

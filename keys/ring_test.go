@@ -157,8 +157,8 @@ func TestThirtyTwoNodesThatStartTogetherEndWithOneKey(t *testing.T) {
 				t.Error("two nodes have different secrets")
 			}
 		}
-		if n := len(list(t, rings[0])); n != 6 {
-			t.Errorf("%d keys were made, want four pairs and two secrets", n)
+		if n := len(list(t, rings[0])); n != 8 {
+			t.Errorf("%d keys were made, want six pairs and two secrets", n)
 		}
 	})
 }
@@ -345,7 +345,7 @@ func TestEveryKeyLeavesAnAuditEvent(t *testing.T) {
 	for _, row := range rows {
 		count[row.Action]++
 	}
-	if count[string(audit.KeyCreated)] != 7 || count[string(audit.KeyRetired)] != 1 {
+	if count[string(audit.KeyCreated)] != 9 || count[string(audit.KeyRetired)] != 1 {
 		t.Errorf("got %v", count)
 	}
 }
@@ -378,7 +378,7 @@ func TestAKeyThatCannotBeWrittenIsNotInUse(t *testing.T) {
 		t.Fatal("no error")
 	}
 	reload(t, r)
-	if r.Signer().Alg != keys.ES256 || len(list(t, r)) != 6 {
+	if r.Signer().Alg != keys.ES256 || len(list(t, r)) != 8 {
 		t.Error("half of the change is there")
 	}
 }

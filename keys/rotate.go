@@ -54,9 +54,14 @@ func (r *Ring) TendEvery() time.Duration {
 // forget deletes keys that have outlived everything they signed: a private key
 // that nobody needs can only be stolen. Revoked keys keep their row.
 func (r *Ring) forget(ctx context.Context) error {
-	before := models.At(r.o.Clock().Add(-r.keptFor()))
-	_, err := r.o.DB.Exec(ctx, "DELETE FROM signing_keys WHERE state = ? AND retired_at < ?", StateRetiring, before)
-	return err
+	for _, p := range signing {
+		before := models.At(r.o.Clock().Add(-r.keptFor(p.name)))
+		_, err := r.o.DB.Exec(ctx, "DELETE FROM signing_keys WHERE state = ? AND purpose = ? AND retired_at < ?", StateRetiring, p.name, before)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Rotate lets the next key of every purpose sign at once and publishes new

@@ -80,8 +80,14 @@ func TestARetiringKeyIsPublishedUntilAllItSignedHasExpiredAndThenDeleted(t *test
 	g.clock.Advance(2 * time.Second)
 	tend(t, r)
 	reload(t, r)
-	if len(r.Public()) != 2 || len(list(t, r)) != 6 {
+	// What people downloaded can be checked for much longer.
+	if len(r.Public()) != 2 || len(r.PublicFor(keys.PurposeData)) != 3 || len(list(t, r)) != 9 {
 		t.Errorf("%d are published, %d there", len(r.Public()), len(list(t, r)))
+	}
+	g.clock.Advance(27 * 24 * time.Hour) // before the next rotation
+	tend(t, r)
+	if len(r.PublicFor(keys.PurposeData)) != 3 {
+		t.Error("a download of last month cannot be checked")
 	}
 }
 
@@ -168,7 +174,7 @@ func TestRotateWaitsUntilEveryCacheKnowsTheNextKey(t *testing.T) {
 	}
 	g.clock.Advance(lead)
 	done, err := r.Rotate(t.Context(), false)
-	if err != nil || len(done) != 2 || done[0].Retired != first || done[0].Current != r.Signer().KID || done[0].Early || first == r.Signer().KID {
+	if err != nil || len(done) != 3 || done[0].Retired != first || done[0].Current != r.Signer().KID || done[0].Early || first == r.Signer().KID {
 		t.Fatalf("got %+v, %v", done, err)
 	}
 	if done, err = r.Rotate(t.Context(), true); err != nil || !done[0].Early || done[0].Wait < lead || done[0].Current != r.Signer().KID {

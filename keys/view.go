@@ -124,11 +124,14 @@ func place(row models.SigningKey) []byte {
 
 // outlived reports whether all that a retiring key signed has expired.
 func (r *Ring) outlived(row models.SigningKey) bool {
-	return !r.o.Clock().Before(row.RetiredAt.Add(r.keptFor()))
+	return !r.o.Clock().Before(row.RetiredAt.Add(r.keptFor(row.Purpose)))
 }
 
 // keptFor is how long a key stays published after it has stopped signing.
-func (r *Ring) keptFor() time.Duration {
+func (r *Ring) keptFor(purpose string) time.Duration {
+	if purpose == PurposeData {
+		return keepData
+	}
 	return time.Duration(r.keep.Load()) + r.CacheFor() + keepMargin
 }
 

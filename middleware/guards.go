@@ -7,7 +7,9 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"gatehouse/accounts"
 	"gatehouse/internal/apperr"
+	"gatehouse/models"
 )
 
 // RecentAge is how fresh a proof must be for changes of sessions, tokens and
@@ -48,6 +50,27 @@ func (s *Set) Proved(c *gin.Context) bool { return s.recent(Session(c).AuthTime.
 
 func (s *Set) recent(proof time.Time) bool {
 	return !proof.IsZero() && s.Clock().Sub(proof) <= RecentAge
+}
+
+// RequirePermission stands behind RequireSession or Bearer and asks the database
+// who has the permission at this moment. What the token says about roles may be
+// minutes old and is not looked at (security rule 11).
+func (s *Set) RequirePermission(p accounts.Permission) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		user := models.ID{}
+		if session := Session(c); session.SignedIn() {
+			user = session.UserID
+		} else if bearer := Principal(c); bearer != nil {
+			user = models.ID(bearer.Sub)
+		}
+		ok, err := s.Permitted(c.Request.Context(), user, p)
+		switch {
+		case err != nil:
+			Fail(c, err)
+		case !ok:
+			Fail(c, accounts.ErrForbidden)
+		}
+	}
 }
 
 // RequireDevInbox hides the development inbox from everybody but a browser on

@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -10,8 +11,10 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"gatehouse/accounts"
 	"gatehouse/internal/metrics"
 	"gatehouse/internal/websession"
+	"gatehouse/models"
 	"gatehouse/tokens"
 	"gatehouse/verify"
 )
@@ -39,6 +42,8 @@ type Deps struct {
 	Services  *tokens.Services
 	// Personal is told of every use of a personal token.
 	Personal *tokens.Personal
+	// Permitted reads from the database whether somebody has a permission now.
+	Permitted func(ctx context.Context, user models.ID, p accounts.Permission) (bool, error)
 	// Words gives the sentence of a locale key, "" when there is none.
 	Words func(lang, key string, params map[string]any) string
 	// ErrorPage draws the page of a failure. It must not write the status.

@@ -34,7 +34,7 @@ func NewFactors(db *database.DB, box *secrets.Box) *Factors { return &Factors{db
 
 // Store is what accounts moves and erases factors with.
 func (f *Factors) Store() accounts.FactorStore {
-	return accounts.FactorStore{None: noFactor, Import: f.Import, Export: f.Export, Known: f.Known, Erase: f.Erase}
+	return accounts.FactorStore{None: noFactor, Import: f.Import, Export: f.Export, Known: f.Known, Describe: f.Describe, Erase: f.Erase}
 }
 
 // noFactor is true for a row of users without a second factor.

@@ -30,7 +30,7 @@ func TestAMistakeStandsWhereItBelongs(t *testing.T) {
 
 // A field that the page does not show cannot carry the words.
 func TestAMistakeOfAnUnknownFieldIsToldAboveTheForm(t *testing.T) {
-	f := NewForm(nil, Mistake{Reason: "validation_failed", Text: "Look again.", Fields: map[string]string{"roles": "No."}})
+	f := NewForm(nil, Mistake{Reason: "validation_failed", Text: "Look again.", Fields: map[string]string{"shoes": "No."}})
 	if len(f.Wrong) != 0 || f.Alert == nil || f.Alert.Title != "Look again." {
 		t.Errorf("it is %+v, %+v", f.Wrong, f.Alert)
 	}

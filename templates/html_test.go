@@ -163,10 +163,13 @@ func TestIDsAreUniqueAndReferencesLeadSomewhere(t *testing.T) {
 // fieldAttributes are what password managers, phones and readers go by.
 var fieldAttributes = map[string]map[string][]string{
 	"username": {
-		templates.PageLogin:    {"username webauthn"},
-		templates.PageSetup:    {"username"},
-		templates.PageVerify:   {"username"},
-		templates.PageProfile:  {"username"},
+		templates.PageLogin:   {"username webauthn"},
+		templates.PageSetup:   {"username"},
+		templates.PageVerify:  {"username"},
+		templates.PageProfile: {"username"},
+
+		templates.PageInvitation: {"username"},
+
 		templates.PageForgot:   {"username"},
 		templates.PageReset:    {"username"},
 		templates.PageUndo:     {"username"},
@@ -174,8 +177,9 @@ var fieldAttributes = map[string]map[string][]string{
 		templates.PageSecurity: {"username"},
 	},
 	"login": {templates.PageVerify: {"username"}},
-	"email": {templates.PageRegister: {"username"}, templates.PageSetup: {"email"}, templates.PageEmail: {"email"}},
-	"name":  {templates.PageRegister: {"name"}, templates.PageProfile: {"name"}},
+	"email": {templates.PageRegister: {"username"}, templates.PageSetup: {"email"}, templates.PageEmail: {"email"}, templates.PageInvitations: {"off"}},
+	"name":  {templates.PageRegister: {"name"}, templates.PageProfile: {"name"}, templates.PageInvitation: {"name"}},
+	"roles": {templates.PageInvitations: {"off"}},
 	"code": {templates.PageVerify: {"one-time-code"}, templates.PageReset: {"one-time-code"}, templates.PageEmailVerify: {"one-time-code"},
 		templates.PageReauth: {"one-time-code"}, templates.PageLoginTOTP: {"one-time-code"}, templates.PageLoginEnrol: {"one-time-code"},
 		templates.PageTOTP: {"one-time-code"}, templates.PageLoginRecovery: {"off"}},
@@ -193,6 +197,8 @@ var fieldAttributes = map[string]map[string][]string{
 		templates.PageReauth:   {"current-password"},
 		templates.PageRegister: {"new-password"},
 		templates.PageSetup:    {"new-password"},
+
+		templates.PageInvitation: {"new-password"},
 	},
 }
 

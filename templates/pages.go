@@ -38,6 +38,11 @@ const (
 	PageToken    = "token"    // TokenView
 	PagePersonal = "personal" // PersonalView
 
+	PageInvitation  = "invitation"  // InvitationView
+	PageInvitations = "invitations" // InvitationsView
+	PageData        = "data"        // DataView
+	PageClose       = "close"       // CloseView
+
 	PageInbox = "inbox" // InboxView
 	PageDocs  = "docs"  // DocsView
 )
@@ -62,6 +67,8 @@ type Layout struct {
 type Who struct {
 	Name  string // what to call them: name, else username, else address
 	Login string // the address or username that they sign in with
+	// Invites shows the way to the invitations.
+	Invites bool
 }
 
 // Kind colours a message.
@@ -187,6 +194,45 @@ type UndoView struct {
 	Email     string // the address that comes back
 	Login     string // the account, for password managers
 	MinLength int
+}
+
+// InvitationView makes an account of an invitation. POST /invitation takes token,
+// name, username and password.
+type InvitationView struct {
+	Layout
+	Form
+	Token     string
+	Email     string // who was invited
+	MinLength int
+}
+
+// InvitationsView invites people and lists who was invited. POST
+// /admin/invitations takes email and roles, or id to withdraw one.
+type InvitationsView struct {
+	Layout
+	Form
+	List []InvitationRow
+	TTL  time.Duration // how long an invitation waits
+}
+
+// InvitationRow is one invitation. State is open, accepted, withdrawn or expired.
+type InvitationRow struct {
+	ID, Email, State string
+	Roles            []string
+	Open             bool
+	Sent, Ends       time.Time
+}
+
+// DataView offers the download of one's data. POST /account/data answers it.
+type DataView struct {
+	Layout
+}
+
+// CloseView closes the account. POST /account/close takes nothing.
+type CloseView struct {
+	Layout
+	TTL     time.Duration // how long a sign-in takes it back
+	EraseAt time.Time
 }
 
 // ReauthView asks for the password once more. POST /account/reauth takes

@@ -102,6 +102,10 @@ func gateSamples(r *templates.Renderer, lang string) []sample {
 		{"undo", templates.PageUndo, templates.UndoView{
 			Layout: layout("/undo"), Token: "gh_ot_abc", Login: "mara", Email: "mara@harbour.example", MinLength: 8,
 		}},
+		{"invitation", templates.PageInvitation, templates.InvitationView{
+			Layout: layout("/invitation"), Token: "gh_ot_abc", Email: "mara@harbour.example", MinLength: 8,
+			Form: mistake(lang, typed, "validation_failed", nil, "password", "common"),
+		}},
 		{"reauth", templates.PageReauth, templates.ReauthView{Layout: inside("/account/reauth"), Login: "mara", ReturnTo: "/account/tokens"}},
 		{"reauth-code", templates.PageReauth, templates.ReauthView{Layout: inside("/account/reauth"), Login: "mara", Code: true}},
 		{"login-totp", templates.PageLoginTOTP, templates.StepView{Layout: layout("/login/totp"), Login: "mara@harbour.example", Ways: []string{"passkey", "recovery"}}},
@@ -141,6 +145,8 @@ func houseSamples(r *templates.Renderer, lang string) []sample {
 	wrong := security
 	wrong.Form = mistake(lang, nil, "validation_failed", nil, "current_password", "wrong", "new_password", "same_as_name")
 	wrong.Flash = nil
+	none := sampleInvitations(templates.NewForm(nil, templates.Mistake{}))
+	none.List = nil
 	return []sample{
 		{"account", templates.PageAccount, templates.AccountView{
 			Layout: inside("/account", r.Flash(lang, templates.Neutral, "signed_in", nil)), Name: "Mara Lindqvist", Username: "mara", Email: "mara@harbour.example",
@@ -160,6 +166,13 @@ func houseSamples(r *templates.Renderer, lang string) []sample {
 		{"email-link", templates.PageEmailVerify, templates.EmailVerifyView{
 			Layout: inside("/account/email/verify"), Email: "mara@quay.example", Token: "gh_ot_abc", CodeTTL: 10 * time.Minute,
 		}},
+		{"data", templates.PageData, templates.DataView{Layout: inside("/account/data")}},
+		{"close", templates.PageClose, templates.CloseView{
+			Layout: inside("/account/close"), TTL: 14 * 24 * time.Hour, EraseAt: sampleNow.AddDate(0, 0, 14),
+		}},
+		{"invitations", templates.PageInvitations, sampleInvitations(mistake(lang, map[string]string{"email": "tomasz@harbour.example", "roles": "owner"},
+			"validation_failed", nil, "roles", "above_yours"))},
+		{"invitations-none", templates.PageInvitations, none},
 		{"security", templates.PageSecurity, security},
 		{"security-app", templates.PageSecurity, app},
 		{"totp", templates.PageTOTP, templates.SeedView{Layout: inside("/account/security/totp")}},
@@ -200,6 +213,18 @@ func sampleSeed(l templates.Layout) templates.SeedView {
 		panic(err)
 	}
 	return templates.SeedView{Layout: l, Asked: true, Secret: "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", QR: qr}
+}
+
+func sampleInvitations(f templates.Form) templates.InvitationsView {
+	view := templates.InvitationsView{Layout: inside("/admin/invitations"), Form: f, TTL: 7 * 24 * time.Hour}
+	view.User.Invites = true
+	for i, state := range []string{"open", "accepted", "withdrawn", "expired"} {
+		view.List = append(view.List, templates.InvitationRow{
+			ID: state, Email: state + "@harbour.example", State: state, Open: state == "open", Roles: []string{"editor", "staff"}[:i%3],
+			Sent: sampleNow.AddDate(0, 0, -2*i), Ends: sampleNow.AddDate(0, 0, 7-2*i),
+		})
+	}
+	return view
 }
 
 func sampleTokens(f templates.Form) templates.TokensView {

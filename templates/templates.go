@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"time"
 
 	"gatehouse/locales"
 	"gatehouse/static"
@@ -133,6 +134,11 @@ func send(w io.Writer, body []byte) error {
 // Words is the sentence of a key of the locales; "" when there is none.
 func (r *Renderer) Words(lang, key string, params map[string]any) string {
 	return r.words.Text(lang, key, params)
+}
+
+// Date says a day as the pages do, for a message.
+func (r *Renderer) Date(lang string, now, at time.Time) string {
+	return clock{r.words, lang}.date(now, at)
 }
 
 // Flash is the message "flash.<key>" of the locales, with "flash.<key>.text"
