@@ -89,6 +89,7 @@ func (a *app) stepBrowser(c *gin.Context, in signin.Step, draw func(status int, 
 	}
 	websession.Adopt(c, done.Session)
 	a.keepDevice(c, device)
+	a.tellKept(c, done.User)
 	middleware.SeeOther(c, or(middleware.LocalPath(back, ""), "/account"))
 	return nil
 }

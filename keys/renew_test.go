@@ -80,10 +80,10 @@ func statement(t *testing.T, db *database.DB, sql string) {
 	}
 }
 
-// all are the ids of the keys that are published, of both purposes.
+// all are the ids of the keys that are published, of all purposes.
 func all(t *testing.T, r *keys.Ring) (kids []string) {
 	t.Helper()
-	for _, purpose := range []string{keys.PurposeAccess, keys.PurposeFeed} {
+	for _, purpose := range []string{keys.PurposeAccess, keys.PurposeFeed, keys.PurposeData} {
 		for _, k := range r.PublicFor(purpose) {
 			kids = append(kids, k.KID)
 		}

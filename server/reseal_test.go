@@ -65,7 +65,7 @@ func TestANewSecretKeyEndsNoSessionAndLosesNoMail(t *testing.T) {
 		message(t, both, cookie)
 		enqueue(t, both)
 		done, err := both.Reseal(t.Context())
-		if err != nil || done.Keys != 6 || done.Mails != 1 || done.Sessions != 1 || done.Lost != 0 {
+		if err != nil || done.Keys != 8 || done.Mails != 1 || done.Sessions != 1 || done.Lost != 0 {
 			t.Errorf("resealed %+v, %v", done, err)
 		}
 		if again, err := both.Reseal(t.Context()); err != nil || again != (server.Resealed{}) {

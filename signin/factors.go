@@ -203,9 +203,9 @@ func moment(t models.Time) *time.Time {
 	return &t.Time
 }
 
-// Erase forgets every factor of an account.
+// Erase forgets every factor of an account, and what was under way with one.
 func (f *Factors) Erase(tx *gorm.DB, user models.ID) error {
-	for table := range strings.FieldsSeq("totp_factors passkeys recovery_codes passkey_offers") {
+	for table := range strings.FieldsSeq("totp_factors passkeys recovery_codes passkey_offers signin_attempts totp_enrolments") {
 		if err := tx.Exec(`DELETE FROM `+table+` WHERE user_id = ?`, user).Error; err != nil {
 			return err
 		}
