@@ -8,6 +8,7 @@ import (
 	"gatehouse/accounts"
 	"gatehouse/middleware"
 	"gatehouse/models"
+	"gatehouse/signin"
 )
 
 // invitationJSON is an invitation as administrators see it. The link is in the
@@ -96,7 +97,7 @@ func (a *app) apiAcceptInvitation(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	user := userOf(u)
+	user := userOf(u, signin.Held{})
 	c.JSON(http.StatusCreated, registeredJSON{Status: "active", User: &user})
 	return nil
 }

@@ -59,6 +59,7 @@ func (a *app) confirmFirst(c *gin.Context, code string) error {
 	}
 	websession.Adopt(c, done.Session)
 	a.keepDevice(c, device)
+	a.tellKept(c, done.User)
 	return a.drawCodes(c, done.User, "", codes, back)
 }
 
