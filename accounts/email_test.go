@@ -177,6 +177,22 @@ func TestTheOldAddressTakesAChangeBackForAWeek(t *testing.T) {
 	})
 }
 
+// A personal token outlives a new password, because its owner wants that. Whoever
+// takes an address back says that somebody else made it.
+func TestWhatAThiefMadeEndsWhenTheAddressIsTakenBack(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		u, other := h.person("ada@example.com", "ada"), h.person("bob@example.com", "bob")
+		token := h.linkToken(h.moved(u, "thief@example.com"))
+		left, kept := h.personalOf(u), h.personalOf(other)
+		if err := h.UndoEmail(h.ctx(), token, newPassphrase, visitor); err != nil {
+			t.Fatal(err)
+		}
+		if h.personalWorks(left) || !h.personalWorks(kept) {
+			t.Errorf("the thief's works: %v, that of another person: %v", h.personalWorks(left), h.personalWorks(kept))
+		}
+	})
+}
+
 func TestAfterAWeekAChangeOfAddressStays(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		u := h.person("ada@example.com", "ada")

@@ -235,3 +235,36 @@ func TestForgotRefusesWhatIsNoName(t *testing.T) {
 		}
 	}
 }
+
+// With EMAIL_VERIFICATION=optional a stranger may sign up with anybody's address
+// and wait until its owner uses the account ("pre-hijacking").
+func TestTheFirstResetOfAnUnprovedAddressEndsWhatAStrangerLeft(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		h.signUp("ada@example.com", "")
+		u, err := h.ByLogin(h.ctx(), "ada@example.com")
+		if err != nil || u == nil {
+			t.Fatal(u, err)
+		}
+		left := h.personalOf(u)
+		h.forgot("ada@example.com")
+		if err := h.reset(h.linkToken(h.lastMail("ada@example.com")), newPassphrase); err != nil {
+			t.Fatal(err)
+		}
+		if h.personalWorks(left) {
+			t.Error("the stranger's token works")
+		}
+	}, optional)
+}
+
+func TestAResetOfAProvedAddressKeepsPersonalTokens(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		token := h.personalOf(h.person("ada@example.com", "ada"))
+		h.forgot("ada@example.com")
+		if err := h.reset(h.linkToken(h.lastMail("ada@example.com")), newPassphrase); err != nil {
+			t.Fatal(err)
+		}
+		if !h.personalWorks(token) {
+			t.Error("a new password ends scripts")
+		}
+	})
+}

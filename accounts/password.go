@@ -56,6 +56,9 @@ type newPassword struct {
 	notice   string
 	event    audit.Event
 	first    func(tx *gorm.DB) error // nil is nothing
+	// stranger says that somebody else may have had the account until now: the
+	// personal tokens end too, which outlive a new password of its owner.
+	stranger bool
 }
 
 // setPassword checks and hashes outside the transaction, and then changes the
@@ -97,6 +100,11 @@ func (s *Service) writePassword(tx *gorm.DB, n newPassword, hash string) error {
 	}
 	if err := s.endAll(tx, n.user.ID, n.why, n.keep); err != nil {
 		return err
+	}
+	if n.stranger {
+		if err := s.Tokens.Personal.EndUser(tx, n.user.ID, n.why); err != nil {
+			return err
+		}
 	}
 	if _, err := s.Tokens.Links.End(tx, tokens.ResetPassword, n.user.ID); err != nil {
 		return err

@@ -48,13 +48,17 @@ func (s *Service) resettable(ctx context.Context, link tokens.Found) (*models.Us
 // Nobody stays signed in, and second factors stay in force: the mailbox proves
 // one thing and not two (ASVS 5.0, 6.4.3). A password that is refused leaves
 // link and code as they are.
+//
+// An address that was never proved may have been signed up by a stranger, who
+// waits for its owner to come and use the account: what the stranger left to get
+// in by later ends with the first reset.
 func (s *Service) ResetPassword(ctx context.Context, in ResetInput) error {
 	link, u, err := s.proveReset(ctx, in)
 	if err != nil {
 		return err
 	}
 	return s.setPassword(ctx, newPassword{
-		user: u, password: in.Password, why: "password_reset",
+		user: u, password: in.Password, why: "password_reset", stranger: u.EmailVerifiedAt.IsZero(),
 		notice: mail.KindPasswordReset, event: ownEvent(audit.PasswordReset, u.ID, in.Client),
 		first: func(tx *gorm.DB) error { return s.consume(tx, link) },
 	})

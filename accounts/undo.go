@@ -47,7 +47,8 @@ func (s *Service) undoOf(ctx context.Context, token string) (tokens.Found, *mode
 }
 
 // UndoEmail gives an account back the address that it had before a change, ends
-// everything that is signed in, and sets a new password in the same step:
+// everything that is signed in and every personal token, and sets a new
+// password in the same step:
 // whoever changed the address knows the old one. The password is also what a
 // scanner of mail does not have that opens the link and presses its button.
 func (s *Service) UndoEmail(ctx context.Context, token, password string, by tokens.Client) error {
@@ -57,7 +58,7 @@ func (s *Service) UndoEmail(ctx context.Context, token, password string, by toke
 	}
 	u.Email, u.EmailKey = c.OldEmail, c.OldEmailKey // the notice goes there, too
 	err = s.setPassword(ctx, newPassword{
-		user: u, password: password, why: "email_undone",
+		user: u, password: password, why: "email_undone", stranger: true,
 		notice: mail.KindEmailRestored, event: ownEvent(audit.EmailUndone, u.ID, by),
 		first: func(tx *gorm.DB) error {
 			if err := s.consume(tx, link); err != nil {

@@ -25,6 +25,8 @@ const (
 	PersonalLongest = 366 * 24 * time.Hour
 	// PersonalMost is how many living ones a person may have.
 	PersonalMost = 50
+	// PersonalAnHour is how many a person may make within an hour.
+	PersonalAnHour = 100
 
 	maxPersonalName   = 64
 	maxPersonalScopes = 20

@@ -241,6 +241,25 @@ func TestNobodyHasMoreThanFiftyPersonalTokens(t *testing.T) {
 	})
 }
 
+func TestTokensThatAreMadeAndEndedInALoopHaveAnEnd(t *testing.T) {
+	eachRoom(t, func(t *testing.T, r *room) {
+		anna, bert := r.person("anna"), r.person("bert")
+		for range PersonalAnHour {
+			made := r.makePersonal(anna, ScopeProfileRead)
+			if ended, err := r.Personal.End(t.Context(), anna.ID, made.ID, WhyEnded, visitor); !ended || err != nil {
+				t.Fatal(ended, err)
+			}
+		}
+		_, err := r.Personal.Make(t.Context(), anna.ID, NewPersonal{Name: "x", Scopes: []string{"app:a"}}, visitor)
+		if e := apperr.From(err); e == nil || e.Kind != apperr.Throttled || e.RetryAfter <= 0 {
+			t.Errorf("got %v", err)
+		}
+		r.makePersonal(bert, ScopeProfileRead)
+		r.clock.Advance(time.Hour + time.Second)
+		r.makePersonal(anna, ScopeProfileRead)
+	})
+}
+
 func TestWhatIsChosenForAPersonalTokenIsChecked(t *testing.T) {
 	r := newRoom(t, testkit.DB(t))
 	anna, now := r.person("anna"), r.clock.Now()
