@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/gin-gonic/gin"
 
@@ -19,7 +20,7 @@ import (
 type app struct {
 	Deps
 	web          *middleware.Set
-	discoveryDoc document
+	discoveryDoc atomic.Pointer[discovered]
 	jwksCache    []string
 	openapiDoc   document
 	// reference is read when somebody looks at it.
@@ -31,7 +32,7 @@ func newApp(d Deps) (*app, error) {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
 	a := &app{
-		Deps: d, discoveryDoc: discoveryOf(d.Config), jwksCache: publicFor(d.Keys.CacheFor()),
+		Deps: d, jwksCache: publicFor(d.Keys.CacheFor()),
 		openapiDoc: newDocument("application/json", openapi.Document()), reference: sync.OnceValues(openapi.Read),
 	}
 	store := websession.New(websession.Deps{

@@ -20,8 +20,6 @@ import (
 type Config struct {
 	// AppURL is the one address of the server, without a slash at its end.
 	AppURL string
-	// SigningAlg is named by the discovery document.
-	SigningAlg string
 	// TrustedProxies are the networks whose forwarding headers are believed.
 	TrustedProxies []netip.Prefix
 	// DevInbox is whether mail goes to the development inbox and APP_URL and

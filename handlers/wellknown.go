@@ -6,10 +6,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"gatehouse/keys"
 )
 
 // document is a body that is the same for everybody, ready to be sent.
@@ -96,11 +99,11 @@ type discoveryJSON struct {
 	ServiceDocumentation   string   `json:"service_documentation"`
 }
 
-func discoveryOf(cfg Config) document {
+func discoveryOf(cfg Config, algs []string) document {
 	body, err := json.Marshal(discoveryJSON{
 		Issuer: cfg.AppURL, JWKSURI: cfg.AppURL + "/.well-known/jwks.json",
 		ResponseTypes: []string{}, GrantTypes: []string{}, SubjectTypes: []string{"public"},
-		AccessTokenSigningAlgs: []string{cfg.SigningAlg},
+		AccessTokenSigningAlgs: algs,
 		// RFC 8414, section 2: a credential as a bearer token has the name of its type.
 		IntrospectionEndpoint: cfg.AppURL + "/oauth/introspect", IntrospectionAuth: []string{"client_secret_basic", "Bearer"},
 		RevocationEndpoint: cfg.AppURL + "/oauth/revoke", RevocationAuth: []string{"none", "client_secret_basic", "Bearer"},
@@ -112,11 +115,37 @@ func discoveryOf(cfg Config) document {
 	return newDocument("application/json", body)
 }
 
-// discovery answers GET /.well-known/openid-configuration.
+// discovered is the discovery document for one set of published keys.
+type discovered struct {
+	set string // its entity tag
+	document
+}
+
+// discovery answers GET /.well-known/openid-configuration. It names the
+// algorithm of every published key: while a change of it waits, tokens are
+// signed by the old one, and who configured itself by what was to come would
+// refuse them. The document is written anew when the keys change.
 func (a *app) discovery(c *gin.Context) error {
+	_, set := a.Keys.JWKS()
+	now := a.discoveryDoc.Load()
+	if now == nil || now.set != set {
+		now = &discovered{set, discoveryOf(a.Config, publishedAlgs(a.Keys.Public()))}
+		a.discoveryDoc.Store(now)
+	}
 	crossSite(c)
-	a.discoveryDoc.serve(c)
+	now.serve(c)
 	return nil
+}
+
+// publishedAlgs has each once, that of the signing key first.
+func publishedAlgs(public []keys.PublicKey) []string {
+	algs := []string{}
+	for _, k := range public {
+		if !slices.Contains(algs, k.Alg) {
+			algs = append(algs, k.Alg)
+		}
+	}
+	return algs
 }
 
 // changePassword answers GET /.well-known/change-password, by which password

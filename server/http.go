@@ -29,7 +29,7 @@ func (r *Rooms) Handler() (http.Handler, error) {
 			{Name: "revocations", Ready: func(context.Context) error { return r.Tokens.Log.Ready() }},
 		},
 		Config: handlers.Config{
-			AppURL: c.AppURL, SigningAlg: c.SigningAlg, TrustedProxies: c.TrustedProxies, DevInbox: r.devInbox(),
+			AppURL: c.AppURL, TrustedProxies: c.TrustedProxies, DevInbox: r.devInbox(),
 			SignupClosed: c.Signup != "open", SessionMaxAge: c.SessionAbsoluteTTL, PasswordMinLength: c.PasswordMinLength,
 			Operator: c.AppName, SessionIdleTTL: c.SessionIdleTTL, AccessTokenTTL: c.AccessTokenTTL,
 		},

@@ -185,7 +185,7 @@ func (s *Server) engine(log *slog.Logger) http.Handler {
 		Accounts: s.Accounts, SignIn: s.SignIn, Tokens: s.Tokens, Keys: s.Keys, Mail: s.Mail, Verifier: verifier,
 		Pages: pages(), Metrics: metrics.New(), Log: log, Clock: s.Clock.Now, Wall: time.Now, Parts: parts,
 		Config: handlers.Config{
-			AppURL: s.Options.AppURL, SigningAlg: "ES256", TrustedProxies: s.Options.TrustedProxies, DevInbox: !s.Options.NoInbox,
+			AppURL: s.Options.AppURL, TrustedProxies: s.Options.TrustedProxies, DevInbox: !s.Options.NoInbox,
 			SignupClosed: s.Options.Signup != accounts.SignupOpen, SessionMaxAge: 720 * time.Hour, SessionIdleTTL: 24 * time.Hour,
 			AccessTokenTTL: 10 * time.Minute, PasswordMinLength: 8,
 		},
