@@ -6,8 +6,9 @@
 // known_devices and invitations and the view admissions. It
 // decides what a name or an address is (names.go), signs people up without
 // telling a stranger who is already there (register.go, verify.go), makes the
-// first owner (setup.go), changes profiles and passwords, and does what an
-// operator may do to an account (admin.go).
+// first owner (setup.go), invites (invite.go, invited.go), changes profiles and
+// passwords, tells people what is known of them (data.go), closes and erases
+// accounts (close.go, erase.go), and does what an operator may do to one (admin.go).
 //
 // It hands over:
 //
