@@ -1,0 +1,161 @@
+package e2e
+
+import (
+	"crypto/hmac"
+	"crypto/sha1"
+	"encoding/base32"
+	"fmt"
+	"math/big"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// appCode is what a code app shows for a secret at a moment: oathtool's where it
+// is installed, and otherwise of this file, which shares nothing with the server.
+func appCode(t *testing.T, secret string, at time.Time) string {
+	t.Helper()
+	if tool, err := exec.LookPath("oathtool"); err == nil {
+		out, err := exec.Command(tool, "--totp", "--base32", "--now=@"+strconv.FormatInt(at.Unix(), 10), secret).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	seed, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	message := make([]byte, 8)
+	big.NewInt(at.Unix() / 30).FillBytes(message)
+	mac := hmac.New(sha1.New, seed)
+	mac.Write(message)
+	sum := fmt.Sprintf("%x", mac.Sum(nil))
+	var offset int
+	_, _ = fmt.Sscanf(sum[len(sum)-1:], "%x", &offset)
+	number, _ := new(big.Int).SetString(sum[2*offset:2*offset+8], 16)
+	number.And(number, big.NewInt(0x7fffffff))
+	digits := "0000000000" + number.String()
+	return digits[len(digits)-6:]
+}
+
+// appWithin is one person's code app: each call is the code of another step, so
+// that the server never sees one twice and nothing has to wait.
+type appWithin struct {
+	t      *testing.T
+	secret string
+	steps  int
+}
+
+// code is that of the step before this one, then of this one, then of the next:
+// a server takes each of them once, and none that is older than one it has seen.
+func (a *appWithin) code() string {
+	a.t.Helper()
+	shift := time.Duration(a.steps-1) * 30 * time.Second
+	if a.steps++; a.steps > 3 {
+		a.t.Fatal("a server takes the codes of three steps at one moment")
+	}
+	return appCode(a.t, a.secret, time.Now().Add(shift))
+}
+
+func (b *browser) seed(t *testing.T) *appWithin {
+	t.Helper()
+	return &appWithin{t: t, secret: strings.ReplaceAll(b.text("code.well"), " ", "")}
+}
+
+// recoveryCodes are the ones on the page.
+func (b *browser) recoveryCodes() []string {
+	b.t.Helper()
+	list := strings.Fields(b.text("ol.codes"))
+	if len(list) != 10 {
+		b.t.Fatalf("%d recovery codes: %v", len(list), list)
+	}
+	return list
+}
+
+func TestACodeAppWorksWithoutJavaScript(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, env []string) {
+		s := startServer(t, env...)
+		b := newBrowser(t, s)
+		b.withoutScript()
+		b.signUp(mara, maraPassword)
+		b.signIn(mara, maraPassword)
+		b.open("/account/security")
+		b.press("a[href='/account/security/totp']")
+		b.submit("/account/security/totp", nil)
+		app := b.seed(t)
+		b.submit("/account/security/totp", fields{"code": app.code()})
+		codes := b.recoveryCodes()
+		b.press("form[action='/logout'] button")
+
+		b.signIn(mara, maraPassword)
+		b.wantPath("/login/totp")
+		b.submit("/login/totp", fields{"code": "12345"})
+		b.wantText("form", "row of digits")
+		b.submit("/login/totp", fields{"code": app.code()})
+		b.wantPath("/account")
+		b.press("form[action='/logout'] button")
+
+		b.signIn(mara, maraPassword)
+		b.open("/login/recovery")
+		b.submit("/login/recovery", fields{"code": codes[6]})
+		b.wantPath("/account")
+		b.open("/account/security")
+		b.wantText("main", "9 left")
+		b.press("form[action='/account/security/totp/remove'] button")
+		b.wantText("[role=status]", "is off")
+	})
+}
+
+func TestThePagesOfFactorsAreAccessible(t *testing.T) {
+	s := startServer(t)
+	b := newBrowser(t, s)
+	shoot := func(name string) {
+		b.t.Helper()
+		for _, scheme := range []string{"light", "dark"} {
+			b.scheme(scheme)
+			for _, width := range []int64{320, 390, 1280} {
+				b.size(width, 800)
+				b.accessible(fmt.Sprintf("%s %s %d", name, scheme, width))
+				if *screens == "" || width == 320 {
+					continue
+				}
+				var png []byte
+				b.do(chromedp.FullScreenshot(&png, 100))
+				if err := os.WriteFile(filepath.Join(*screens, fmt.Sprintf("%s-%d-%s.png", name, width, scheme)), png, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	b.signUp(mara, maraPassword)
+	b.signIn(mara, maraPassword)
+	b.open("/account/security")
+	shoot("security")
+	b.open("/account/security/totp")
+	shoot("totp")
+	b.submit("/account/security/totp", nil)
+	shoot("totp-seed")
+	app := b.seed(t)
+	b.submit("/account/security/totp", fields{"code": app.code()})
+	shoot("recovery-codes")
+	b.open("/account/security")
+	shoot("security-app")
+	b.open("/account/reauth")
+	shoot("reauth-code")
+	b.open("/account")
+	b.press("form[action='/logout'] button")
+	b.signIn(mara, maraPassword)
+	b.do(chromedp.Click("details.ways summary", chromedp.ByQuery))
+	shoot("login-totp")
+	b.submit("/login/totp", fields{"code": "000000"})
+	shoot("login-totp-wrong")
+	b.open("/login/recovery")
+	shoot("login-recovery")
+}
