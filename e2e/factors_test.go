@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -66,7 +67,7 @@ func (a *appWithin) code() string {
 
 func (b *browser) seed(t *testing.T) *appWithin {
 	t.Helper()
-	return &appWithin{t: t, secret: strings.ReplaceAll(b.text("code.well"), " ", "")}
+	return &appWithin{t: t, secret: strings.ReplaceAll(b.text("code.key"), " ", "")}
 }
 
 // recoveryCodes are the ones on the page.
@@ -119,7 +120,11 @@ func TestThePagesOfFactorsAreAccessible(t *testing.T) {
 	shoot := func(name string) {
 		b.t.Helper()
 		for _, scheme := range []string{"light", "dark"} {
-			b.scheme(scheme)
+			// Without motion the colours are there at once: these pages are answers
+			// to a form and cannot be opened anew.
+			b.do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
+				{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
+			}))
 			for _, width := range []int64{320, 390, 1280} {
 				b.size(width, 800)
 				b.accessible(fmt.Sprintf("%s %s %d", name, scheme, width))
@@ -158,4 +163,15 @@ func TestThePagesOfFactorsAreAccessible(t *testing.T) {
 	shoot("login-totp-wrong")
 	b.open("/login/recovery")
 	shoot("login-recovery")
+
+	asks := startServer(t, "MFA=required")
+	b = newBrowser(t, asks)
+	b.signUp(mara, maraPassword)
+	b.signIn(mara, maraPassword)
+	b.wantPath("/login/enrol")
+	shoot("login-enrol")
+	b.submit("/login/enrol", nil)
+	shoot("login-enrol-seed")
+	b.submit("/login/enrol", fields{"code": b.seed(t).code()})
+	b.recoveryCodes()
 }

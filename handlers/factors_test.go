@@ -33,7 +33,7 @@ func appCode(s *testserver.Server, secret string, shift time.Duration) string {
 	return hotp(seed, at.Unix()/30)
 }
 
-var secretOnPage = regexp.MustCompile(`<code class="well whole">([A-Z2-7 ]+)</code>`)
+var secretOnPage = regexp.MustCompile(`<code class="key">([A-Z2-7 ]+)</code>`)
 
 func seedOn(a *testserver.Answer) string {
 	a.T.Helper()

@@ -10,10 +10,12 @@
 // to handlers, and hands a [tokens.Proof] to whoever must be sure that the
 // person of a session is still there: accounts demands it.
 //
-// It owns the tables of second factors, totp_factors, passkeys and
-// recovery_codes (factors.go), and hands accounts the functions that carry them
-// in and out of files and erase them. Signing in with a factor is not there
-// yet: until then a password alone opens no account that has one.
+// It owns the tables of second factors, totp_factors, totp_enrolments, passkeys
+// and recovery_codes (factors.go, enrol.go), and hands accounts the functions
+// that carry them in and out of files and erase them. It owns signin_attempts
+// (attempt.go), half sign-ins, which nothing but [Flow.Continue] takes. What is
+// wanted after a first factor, and how strong what was shown is, stands in
+// policy.go.
 //
 // The order of a sign-in, and why:
 //

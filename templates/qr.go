@@ -14,8 +14,8 @@ import (
 const quiet = 4
 
 // QR draws a text as a QR code: one SVG path on a light ground, whatever the
-// colours of the page are. It stands in the page itself, so that the secret in
-// it has no address of its own.
+// colours of the page are. Who cannot see it has the key beside it. It stands in
+// the page itself, so that the secret in it has no address of its own.
 func QR(text string) (template.HTML, error) {
 	code, err := qr.Encode(text, qr.M, qr.Auto)
 	if err != nil {
@@ -36,6 +36,6 @@ func QR(text string) (template.HTML, error) {
 		}
 	}
 	size := n + 2*quiet
-	return template.HTML(fmt.Sprintf(`<svg class="qr" viewBox="0 0 %d %d" shape-rendering="crispEdges" role="img"><rect width="%d" height="%d" fill="#fff"/><path d="%s" fill="#000"/></svg>`,
+	return template.HTML(fmt.Sprintf(`<svg class="qr" viewBox="0 0 %d %d" shape-rendering="crispEdges" aria-hidden="true"><rect width="%d" height="%d" fill="#fff"/><path d="%s" fill="#000"/></svg>`,
 		size, size, size, size, path.String())), nil
 }
