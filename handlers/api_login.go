@@ -30,9 +30,13 @@ func (a *app) apiLogin(c *gin.Context) error {
 // loginProgram signs a program in: it gets tokens and no cookie. The form of
 // the login page comes here too when it asks for JSON.
 func (a *app) loginProgram(c *gin.Context, in loginBody) error {
-	done, err := a.SignIn.SignIn(c.Request.Context(), signin.Input{
-		Login: in.Username, Password: in.Password, Client: a.web.Client(c),
-	})
+	return a.programIn(c, signin.Input{Login: in.Username, Password: in.Password})
+}
+
+// programIn takes the first step of a program.
+func (a *app) programIn(c *gin.Context, in signin.Input) error {
+	in.Client = a.web.Client(c)
+	done, err := a.SignIn.SignIn(c.Request.Context(), in)
 	if err != nil {
 		return err
 	}

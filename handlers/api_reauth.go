@@ -1,6 +1,8 @@
 package handlers
 
 import (
+	"encoding/json"
+
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/internal/apperr"
@@ -8,22 +10,27 @@ import (
 	"gatehouse/signin"
 )
 
-// reauthBody has one of the two.
+// reauthBody has one of the three.
 type reauthBody struct {
-	Password string `json:"password"`
-	Code     string `json:"code"`
+	Password   string          `json:"password"`
+	Code       string          `json:"code"`
+	Credential json.RawMessage `json:"credential"`
 }
 
-// proofTyped is the method and the secret of a proof: a code of the app, or the
-// password.
-func proofTyped(password, code string) (method, secret string, err error) {
-	if code != "" && password == "" {
-		return "totp", code, nil
+// proof is the method of a proof and what was shown: a passkey, a code of the
+// app, or the password.
+func (in reauthBody) proof() (signin.Reproof, error) {
+	switch {
+	case len(in.Credential) > 0 && in.Code == "" && in.Password == "":
+		return signin.Reproof{Method: "passkey", Response: &signin.PasskeyAnswer{Credential: in.Credential}}, nil
+	case len(in.Credential) > 0:
+		return signin.Reproof{}, apperr.InvalidField("credential", "one_of_two")
+	case in.Code != "" && in.Password == "":
+		return signin.Reproof{Method: "totp", Secret: in.Code}, nil
+	case in.Code != "":
+		return signin.Reproof{}, apperr.InvalidField("code", "one_of_two")
 	}
-	if code != "" {
-		return "", "", apperr.InvalidField("code", "one_of_two")
-	}
-	return "", password, required("password", password)
+	return signin.Reproof{Secret: in.Password}, required("password", in.Password)
 }
 
 // apiReauth answers POST /api/v1/reauth: a new access token of the same
@@ -33,12 +40,12 @@ func (a *app) apiReauth(c *gin.Context) error {
 	if err := middleware.DecodeJSON(c.Request, &in); err != nil {
 		return err
 	}
-	method, secret, err := proofTyped(in.Password, in.Code)
+	r, err := in.proof()
 	if err != nil {
 		return err
 	}
 	me, ctx := whoIs(c), c.Request.Context()
-	r := signin.Reproof{User: me.user, Session: me.session, Method: method, Secret: secret, Client: a.web.Client(c)}
+	r.User, r.Session, r.Client = me.user, me.session, a.web.Client(c)
 	if _, _, err := a.SignIn.Reauth(ctx, r); err != nil {
 		return middleware.WithCode("invalid_credentials", err)
 	}

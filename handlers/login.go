@@ -17,7 +17,8 @@ const ok200 = http.StatusOK
 var none middleware.Problem
 
 // loginTyped is what stays in the form after a mistake: never the password.
-type loginTyped struct{ Username, ReturnTo string }
+// Unknown is a passkey that nobody has here any more.
+type loginTyped struct{ Username, ReturnTo, Unknown string }
 
 // loginForm answers GET /login. It writes nothing.
 func (a *app) loginForm(c *gin.Context) error {
@@ -40,7 +41,12 @@ func (a *app) login(c *gin.Context) error {
 		return a.loginProgram(c, in)
 	}
 	typed := loginTyped{Username: in.Username, ReturnTo: middleware.LocalPath(form.Get("return_to"), "")}
-	attempt, err := a.loginBrowser(c, in, typed.ReturnTo)
+	attempt, err := a.loginBrowser(c, signin.Input{Login: in.Username, Password: in.Password}, typed.ReturnTo)
+	return a.loggedIn(c, attempt, typed, err)
+}
+
+// loggedIn answers the form of a first step.
+func (a *app) loggedIn(c *gin.Context, attempt string, typed loginTyped, err error) error {
 	if errors.Is(err, errNext) {
 		middleware.SeeOther(c, attempt)
 		return nil
@@ -64,13 +70,11 @@ func (a *app) login(c *gin.Context) error {
 // password of an address that is not confirmed it returns the attempt of the
 // mail that has just left; with one that has to be changed, or when a second
 // factor is wanted, the address of the page for it.
-func (a *app) loginBrowser(c *gin.Context, in loginBody, returnTo string) (attempt string, err error) {
+func (a *app) loginBrowser(c *gin.Context, in signin.Input, returnTo string) (attempt string, err error) {
 	device := a.deviceOf(c)
-	done, err := a.SignIn.SignIn(c.Request.Context(), signin.Input{
-		Login: in.Username, Password: in.Password, Web: true, Client: a.by(c),
-		Anonymous: middleware.Session(c), Data: websession.DataWith(good("signed_in")), Device: device,
-		Half: halfOf(returnTo),
-	})
+	in.Web, in.Client, in.Device, in.Half = true, a.by(c), device, halfOf(returnTo)
+	in.Anonymous, in.Data = middleware.Session(c), websession.DataWith(good("signed_in"))
+	done, err := a.SignIn.SignIn(c.Request.Context(), in)
 	if errors.Is(err, signin.ErrMustChange) {
 		return a.changeFirst(c, done, err)
 	}
@@ -83,6 +87,9 @@ func (a *app) loginBrowser(c *gin.Context, in loginBody, returnTo string) (attem
 	}
 	a.keepDevice(c, device)
 	a.tellKept(c, done.User)
+	if in.Method == "" {
+		a.offerPasskey(c, done)
+	}
 	return "", nil
 }
 

@@ -20,6 +20,7 @@ func (a *app) drawAccount(c *gin.Context, s *tokens.Session, u *models.User, ses
 	return a.draw(c, ok200, templates.PageAccount, templates.AccountView{
 		Layout: a.layout(c, u), Name: u.Name, Username: text(u.Username), Email: u.Email,
 		Methods: s.AMR.List(), PasswordChangedAt: u.PasswordChangedAt.Time, Sessions: sessions,
+		Offer: a.takeOffer(c),
 	})
 }
 

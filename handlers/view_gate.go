@@ -16,6 +16,7 @@ func (a *app) drawLogin(c *gin.Context, status int, typed loginTyped, p middlewa
 	return a.draw(c, status, templates.PageLogin, templates.LoginView{
 		Layout: a.layout(c, nil), Form: formOf(p, "username", typed.Username),
 		ReturnTo: typed.ReturnTo, SignupClosed: a.Config.SignupClosed,
+		Passkeys: a.Passkeys.Available(), RPID: a.Passkeys.RPID(), Unknown: typed.Unknown,
 	})
 }
 
@@ -85,7 +86,7 @@ func (a *app) drawUndo(c *gin.Context, status int, token string, undo accounts.E
 
 func (a *app) drawReauth(c *gin.Context, status int, u *models.User, page reauthTyped, p middleware.Problem) error {
 	return a.draw(c, status, templates.PageReauth, templates.ReauthView{
-		Layout: a.layout(c, u), Form: formOf(p), Login: loginName(u), ReturnTo: page.Back, Code: page.Code,
+		Layout: a.layout(c, u), Form: formOf(p), Login: loginName(u), ReturnTo: page.Back, Code: page.Code, Passkey: page.Passkey,
 	})
 }
 

@@ -140,6 +140,7 @@ func (r *Rooms) build(ctx context.Context) error {
 		Metrics: r.Metrics, Box: r.Box, Factors: r.Factors, Clock: r.Clock,
 		// The strongest first: in this order people are asked for them.
 		Methods: []signin.Method{
+			r.Passkeys,
 			signin.NewTOTP(r.Factors, r.Clock),
 			signin.NewRecovery(r.Factors, r.Passwords, r.Clock),
 		},

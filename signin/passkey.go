@@ -162,7 +162,7 @@ func (p *Passkeys) Verify(ctx context.Context, o Offer) (Verdict, error) {
 	}
 	why, check := ErrPasskey, refusedCheck("")
 	if errors.As(err, &check) && check == checkUnknown {
-		why = ErrPasskeyUnknown
+		why = ErrPasskeyUnknown.WithParam("ID", encode64(in.read.credentialID))
 	}
 	return Verdict{Why: why, Check: string(check)}, nil
 }

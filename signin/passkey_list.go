@@ -1,9 +1,11 @@
 package signin
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -26,7 +28,6 @@ const (
 
 // The errors of the list.
 var (
-	ErrStepUp     = apperr.New(apperr.Forbidden, "step_up_required")
 	ErrLastWayIn  = apperr.New(apperr.Conflict, "last_way_in")
 	errPasskeyIs  = apperr.New(apperr.Conflict, "passkey_known")
 	errPasskeyBad = apperr.New(apperr.Invalid, "passkey_refused")
@@ -153,7 +154,7 @@ func (p *Passkeys) mayChange(ctx context.Context, o PasskeyOwner) ([]models.Pass
 	var others int64 // authenticator apps
 	err = p.DB.Read(ctx).Model(&models.TOTPFactor{}).Where("user_id = ?", o.User.ID).Count(&others).Error
 	if err == nil && len(list)+int(others) > 0 {
-		return nil, ErrStepUp
+		return nil, accounts.ErrStepUp
 	}
 	return list, database.Unavailable(err)
 }
@@ -239,16 +240,19 @@ func (p *Passkeys) last(tx *gorm.DB, user models.ID) (bool, error) {
 
 // Offer reports whether to offer a passkey to somebody who has just signed in
 // without one, and remembers it: at most once in 30 days, of any number of
-// sign-ins at once.
+// sign-ins at once. Whoever needs none costs one read.
 func (p *Passkeys) Offer(ctx context.Context, user models.ID) (bool, error) {
-	list, err := p.List(ctx, user)
-	if err != nil || len(list) > 0 || !p.Available() {
-		return false, err
-	}
 	now := p.Clock()
-	n, err := p.DB.Exec(ctx, `UPDATE passkey_offers SET offered_at = ? WHERE user_id = ? AND offered_at <= ?`,
-		models.At(now), user, models.At(now.Add(-offerEvery)))
-	if err != nil || n == 1 {
+	since := models.At(now.Add(-offerEvery))
+	var known struct{ Passkeys, Offers, Due int64 }
+	err := p.DB.Read(ctx).Raw(`SELECT (SELECT COUNT(*) FROM passkeys WHERE user_id = ?) AS passkeys,
+ (SELECT COUNT(*) FROM passkey_offers WHERE user_id = ?) AS offers,
+ (SELECT COUNT(*) FROM passkey_offers WHERE user_id = ? AND offered_at <= ?) AS due`, user, user, user, since).Scan(&known).Error
+	if err != nil || !p.Available() || known.Passkeys > 0 || known.Offers > known.Due {
+		return false, database.Unavailable(err)
+	}
+	if known.Offers > 0 {
+		n, err := p.DB.Exec(ctx, `UPDATE passkey_offers SET offered_at = ? WHERE user_id = ? AND offered_at <= ?`, models.At(now), user, since)
 		return n == 1, err
 	}
 	_, err = p.DB.Exec(ctx, `INSERT INTO passkey_offers (user_id, offered_at) VALUES (?, ?)`, user, models.At(now))
@@ -256,6 +260,40 @@ func (p *Passkeys) Offer(ctx context.Context, user models.ID) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// Signal is what the list of passkeys of somebody's device should know (Level
+// 3, section 5.1.10): for each handle under which it knows the account, the
+// passkeys that still work and the names of today.
+type Signal struct {
+	RPID string
+	User PasskeyUser
+	IDs  []string
+}
+
+// Signals are the signals about an account, given its passkeys.
+func (p *Passkeys) Signals(u *models.User, list []models.Passkey) []Signal {
+	if !p.Available() {
+		return nil
+	}
+	handles := [][]byte{u.ID.Bytes()}
+	for _, k := range list {
+		if k.RPID == p.rp.id && !slices.ContainsFunc(handles, func(h []byte) bool { return bytes.Equal(h, k.UserHandle) }) {
+			handles = append(handles, k.UserHandle)
+		}
+	}
+	out := make([]Signal, len(handles))
+	for i, h := range handles {
+		user := p.entity(u, list)
+		user.ID = encode64(h)
+		out[i] = Signal{RPID: p.rp.id, User: user}
+		for _, k := range list {
+			if k.RPID == p.rp.id && bytes.Equal(k.UserHandle, h) {
+				out[i].IDs = append(out[i].IDs, encode64(k.CredentialID))
+			}
+		}
+	}
+	return out
 }
 
 // freeName is the name of a maker, with a number when it is taken.

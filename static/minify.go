@@ -14,6 +14,20 @@ func Minify(css []byte) []byte {
 	return bytes.TrimSpace(m.out)
 }
 
+// MinifyScript takes comments that have a line of their own and the spaces at
+// the edges of lines out of a script. It does not know the language, and needs
+// not to: a line break stays one. Our scripts have no text over several lines.
+func MinifyScript(js []byte) []byte {
+	var out []byte
+	for line := range bytes.Lines(js) {
+		line = bytes.TrimSpace(line)
+		if len(line) > 0 && !bytes.HasPrefix(line, []byte("//")) {
+			out = append(append(out, line...), '\n')
+		}
+	}
+	return out
+}
+
 type minifier struct {
 	in, out []byte
 	at      int

@@ -59,7 +59,7 @@ var types = map[string]string{
 	".svg": "image/svg+xml",
 }
 
-// Read makes assets of a tree of files. Stylesheets are minified.
+// Read makes assets of a tree of files. Stylesheets and scripts are minified.
 func Read(tree fs.FS) (*Assets, error) {
 	a := &Assets{byName: map[string]*File{}, byPath: map[string]*File{}}
 	err := fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
@@ -79,8 +79,11 @@ func Read(tree fs.FS) (*Assets, error) {
 
 func newFile(name string, body []byte) *File {
 	ext := path.Ext(name)
-	if ext == ".css" {
+	switch ext {
+	case ".css":
 		body = Minify(body)
+	case ".js":
+		body = MinifyScript(body)
 	}
 	sum := sha256.Sum256(body)
 	hash := hex.EncodeToString(sum[:6])

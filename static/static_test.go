@@ -86,7 +86,7 @@ func TestWhoHasItIsNotSentItAgain(t *testing.T) {
 
 func TestHeadHasNoBody(t *testing.T) {
 	w := httptest.NewRecorder()
-	Default().ServeHTTP(w, httptest.NewRequest(http.MethodHead, Asset("js/show.js"), nil))
+	Default().ServeHTTP(w, httptest.NewRequest(http.MethodHead, Asset("js/gate.js"), nil))
 	if w.Body.Len() != 0 || w.Header().Get("Content-Length") == "0" {
 		t.Errorf("%d bytes, Content-Length %s", w.Body.Len(), w.Header().Get("Content-Length"))
 	}
@@ -130,6 +130,13 @@ func TestMinifyKeepsTheMeaning(t *testing.T) {
 		if got := string(Minify([]byte(in))); got != want {
 			t.Errorf("%q becomes %q, want %q", in, got, want)
 		}
+	}
+}
+
+func TestAScriptKeepsItsLines(t *testing.T) {
+	got := string(MinifyScript([]byte("// a\n  b(\n    \"c // d\",\n\n  ); // e\n")))
+	if want := "b(\n\"c // d\",\n); // e\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

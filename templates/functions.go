@@ -20,6 +20,7 @@ func functions(words *locales.Bundle, lang string) template.FuncMap {
 		"th":      s.html,
 		"label":   s.label,
 		"methods": s.methods,
+		"passkey": func(word string, main bool) passkeyForm { return passkeyForm{word, main} },
 		"way":     func(method string) (string, error) { return s.text("way." + method) },
 		"wayHint": func(method string) (string, error) { return s.text("way." + method + ".hint") },
 		"health":  func(word string) (string, error) { return s.text("health." + word) },
@@ -182,4 +183,10 @@ func grouped(code string) string {
 		return code
 	}
 	return code[:3] + " " + code[3:]
+}
+
+// passkeyForm is what the partial "passkey" draws.
+type passkeyForm struct {
+	Word string
+	Main bool
 }

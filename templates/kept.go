@@ -46,7 +46,7 @@ func (l *Layout) untouched(f *Form) bool {
 }
 
 func (v LoginView) key() (keptKey, bool) {
-	ok := (v.Path == "/" || v.Path == "/login") && v.ReturnTo == "" && v.untouched(&v.Form)
+	ok := (v.Path == "/" || v.Path == "/login") && v.ReturnTo == "" && v.Unknown == "" && v.untouched(&v.Form)
 	return keptKey{path: v.Path, operator: v.Operator, flag: v.SignupClosed}, ok
 }
 

@@ -16,6 +16,7 @@ const (
 	PageUndo     = "undo"     // UndoView
 	PageReauth   = "reauth"   // ReauthView
 
+	PageLoginPasskey  = "login_passkey"  // StepView
 	PageLoginTOTP     = "login_totp"     // StepView
 	PageLoginRecovery = "login_recovery" // StepView
 	PageLoginEnrol    = "login_enrol"    // SeedView
@@ -32,6 +33,8 @@ const (
 
 	PageEmail       = "email"        // EmailView
 	PageEmailVerify = "email_verify" // EmailVerifyView
+
+	PagePasskeys = "passkeys" // PasskeysView
 
 	PageSessions = "sessions" // SessionsView
 	PageTokens   = "tokens"   // TokensView
@@ -98,6 +101,10 @@ type LoginView struct {
 	ReturnTo string // a checked local path, or ""
 	// SignupClosed hides the way to the register page.
 	SignupClosed bool
+	// Passkeys is whether there can be any. RPID and Unknown name one that a
+	// browser may forget.
+	Passkeys      bool
+	RPID, Unknown string
 }
 
 // StepView is the second step of a sign-in. POST to its own address takes code.
@@ -242,7 +249,9 @@ type ReauthView struct {
 	Form
 	Login    string
 	ReturnTo string
-	Code     bool // asks for the code of the app, which is in the field code
+	// Code asks for the code of the app, which is in the field code; Passkey for
+	// a passkey, whose answer is in credential. Without both it is the password.
+	Code, Passkey bool
 }
 
 // PublicView is the page that is open to all.
@@ -274,6 +283,8 @@ type AccountView struct {
 	Methods               []string // amr values of this session
 	PasswordChangedAt     time.Time
 	Sessions              int // open ones, this one included
+	// Offer is whether to offer a passkey.
+	Offer bool
 }
 
 // ProfileView changes name and username. POST /account/profile takes both.
@@ -314,6 +325,38 @@ type SecurityView struct {
 	TOTP                    bool
 	Passkeys, RecoveryCodes int64
 	Health                  string // a word of signin.Held
+}
+
+// PasskeysView lists passkeys. POST to its own address takes credential and
+// name; below it, change takes id and name, and remove takes id.
+type PasskeysView struct {
+	Layout
+	Form
+	Passkeys []PasskeyRow
+	// Off is whether there can be none, because APP_URL names no domain.
+	Off bool
+	// Proved is whether one can be added at once, without another proof.
+	Proved bool
+	// Signals are for the device's own list.
+	Signals []PasskeySignal
+}
+
+// PasskeyRow is one passkey.
+type PasskeyRow struct {
+	ID, Name string
+	Synced   bool   // it may be copied to other devices
+	Domain   string // of another one than ours; "" for ours
+	Since    time.Time
+	LastUsed time.Time // zero for one that was never used
+	// Typed is a name that was refused; Wrong says why.
+	Typed string
+	Wrong bool
+}
+
+// PasskeySignal is one call of the Signal API.
+type PasskeySignal struct {
+	RPID, UserID, Name, DisplayName string
+	IDs                             []string
 }
 
 // SessionsView lists where somebody is signed in. POST /account/sessions takes

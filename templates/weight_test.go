@@ -45,7 +45,7 @@ func TestSigningInIsThreeLightRequests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sheet, script := file(t, "css/gate.css"), file(t, "js/show.js")
+	sheet, script := file(t, "css/gate.css"), file(t, "js/gate.js")
 	if n := strings.Count(string(page), static.Prefix); n != 3 {
 		t.Errorf("%d files, want the sheet, the icon and the script", n)
 	}

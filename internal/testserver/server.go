@@ -61,6 +61,7 @@ type Server struct {
 	Tokens   *tokens.Service
 	Accounts *accounts.Service
 	SignIn   *signin.Flow
+	Passkeys *signin.Passkeys
 	Factors  *signin.Factors
 	Mail     *mail.Mailer
 	Handler  http.Handler
@@ -150,10 +151,13 @@ func (s *Server) build() {
 			SignupPerNetwork: o.SignupPerNetwork, MailPerAddress: ratelimit.Rule{N: 100, Per: time.Hour},
 		},
 	})
+	s.Passkeys = signin.NewPasskeys(signin.PasskeyDeps{
+		DB: s.DB, Accounts: s.Accounts, Audit: record, Limits: limits, Clock: now, AppURL: o.AppURL,
+	})
 	s.SignIn = signin.New(signin.Deps{
 		DB: s.DB, Accounts: s.Accounts, Tokens: s.Tokens, Audit: record, Passwords: hasher, Limits: limits, Metrics: metrics.New(),
 		Box: box, Clock: now, Factors: s.Factors,
-		Methods: []signin.Method{signin.NewTOTP(s.Factors, now), signin.NewRecovery(s.Factors, hasher, now)},
+		Methods: []signin.Method{s.Passkeys, signin.NewTOTP(s.Factors, now), signin.NewRecovery(s.Factors, hasher, now)},
 		Config:  signin.Config{LoginPerNetwork: o.LoginPerNetwork, FreeTries: o.FreeTries, MFA: o.MFA},
 	})
 	s.must(s.Tokens.Log.Start(ctx))
@@ -182,7 +186,7 @@ func (s *Server) engine(log *slog.Logger) http.Handler {
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	s.must(handlers.Routes(engine, handlers.Deps{
-		Accounts: s.Accounts, SignIn: s.SignIn, Tokens: s.Tokens, Keys: s.Keys, Mail: s.Mail, Verifier: verifier,
+		Accounts: s.Accounts, SignIn: s.SignIn, Passkeys: s.Passkeys, Tokens: s.Tokens, Keys: s.Keys, Mail: s.Mail, Verifier: verifier,
 		Pages: pages(), Metrics: metrics.New(), Log: log, Clock: s.Clock.Now, Wall: time.Now, Parts: parts,
 		Config: handlers.Config{
 			AppURL: s.Options.AppURL, TrustedProxies: s.Options.TrustedProxies, DevInbox: !s.Options.NoInbox,
