@@ -77,7 +77,7 @@ func (a *app) await(c *gin.Context, want *tokens.Want, timeout time.Duration) to
 	control := http.NewResponseController(c.Writer)
 	_ = control.SetReadDeadline(time.Time{}) // not every writer has one
 	_ = control.SetWriteDeadline(a.Wall().Add(timeout + writeTime))
-	return a.Tokens.Feed.Wait(middleware.Patient(c), want, timeout)
+	return a.Tokens.Feed.Wait(middleware.Patient(c), want, timeout).ForPeople()
 }
 
 // endedEverywhere adds to the message of an ending where it is in force: how

@@ -63,6 +63,22 @@ type Missing struct {
 	Until *time.Time `json:"until"`
 }
 
+// ForPeople is the receipt without the names of machines and the addresses that
+// they listen on: everybody who can sign in may ask for one, and these tell how
+// to reach a server past what stands in front of it. Services keep their names,
+// because a person has to know which one may still let a stolen token in.
+func (r Receipt) ForPeople() Receipt {
+	told := make([]Missing, len(r.Pending))
+	for i, m := range r.Pending {
+		if m.Kind == PendingNode {
+			m.Name = ""
+		}
+		told[i] = m
+	}
+	r.Pending = told
+	return r
+}
+
 // Wait waits until everybody has applied what was ended under w, or is known to
 // refuse, or until the timeout, and answers where it stands. The ending itself
 // stands whatever the receipt says; a caller who goes away stops waiting only.

@@ -132,6 +132,24 @@ func TestAFollowerThatDoesNotAnswerIsNamed(t *testing.T) {
 	})
 }
 
+// Everybody who can sign in may ask for a receipt with a timeout of a
+// nanosecond, and then everybody is missing.
+func TestAReceiptTellsPeopleNoMachines(t *testing.T) {
+	r := Receipt{Pending: []Missing{
+		{Kind: PendingNode, Name: "db-host-3 10.1.2.3:5000", Instance: "1"}, {Kind: PendingService, Name: "orders", Instance: "2"},
+	}}
+	told := r.ForPeople()
+	if told.Pending[0].Name != "" || told.Pending[0].Instance != "1" || told.Pending[1].Name != "orders" {
+		t.Errorf("told %+v", told.Pending)
+	}
+	if r.Pending[0].Name == "" {
+		t.Error("the operator's receipt lost the name, too")
+	}
+	if none := (Receipt{}).ForPeople(); none.Pending == nil {
+		t.Error("an empty list is written as null")
+	}
+}
+
 func TestAFollowerAtAnotherNodeCounts(t *testing.T) {
 	nodes, _ := mysqlFeeds(t, 2)
 	a, b := nodes[0], nodes[1]
