@@ -82,7 +82,7 @@ func (l *letter) allow(ctx context.Context) error {
 	}
 	l.leaves = l.allows(past.Letters)
 	l.coded = l.leaves && codesLeft(past.Letters)
-	if !l.s.Config.MailPerAddress.Off() {
+	if l.coded || !l.s.Config.MailPerAddress.Off() {
 		l.message.Allowance = past.Allowance(l.stillAllows)
 	}
 	return nil

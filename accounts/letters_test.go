@@ -210,6 +210,21 @@ func TestNoDayHasMoreThanAHundredGuessesOfTheCodesForOneAddress(t *testing.T) {
 	}, func(d *Deps) { d.Config.SignupPerNetwork = ratelimit.Rule{} })
 }
 
+func TestTheCodesOfADayHoldForRequestsAtOnceWithoutACapOfMails(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		for range codesADay - 1 {
+			h.forgot("ada@example.com")
+		}
+		race(func(int) error {
+			_, err := h.Forgot(h.ctx(), "ada@example.com", visitor)
+			return err
+		})
+		if n := h.count("SELECT COUNT(*) FROM one_time_tokens WHERE code_mac IS NOT NULL"); n != codesADay {
+			t.Errorf("%d codes can be guessed, want %d", n, codesADay)
+		}
+	}, noMailCap)
+}
+
 func TestAllMailsToOneAddressHaveACapTogether(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		for range 20 {
