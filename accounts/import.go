@@ -18,9 +18,12 @@ import (
 	"gatehouse/tokens"
 )
 
-// importBatch is how many rows one transaction takes: few enough for a server
-// that runs beside, many enough to pay for the commit.
-const importBatch = 1000
+// importBatch is how many rows one transaction takes. The keys of a file come in
+// no order, so that every row touches a page of each index; a page that many rows
+// of a transaction touch is written once, and the disk is flushed once. With more
+// rows the pages no longer fit in memory (database.Bulk), and a server that runs
+// beside would wait for longer than a quarter of a second.
+const importBatch = 4000
 
 // Import is one file to take in.
 type Import struct {
@@ -78,8 +81,7 @@ func (s *Service) Import(ctx context.Context, in Import) (Imported, error) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	for future := range m.read(ctx) {
-		b := <-future
+	for b := range m.read(ctx) {
 		if b.err == nil {
 			b.err = m.take(ctx, b)
 		}
@@ -106,30 +108,23 @@ type row struct {
 	refused  *moving.RowError
 }
 
-// read reads the file ahead of the writer, and has the rows of a batch checked
-// beside the writing of others: canonical names cost as much as their storing.
-func (m *importer) read(ctx context.Context) <-chan chan *batch {
-	futures := make(chan chan *batch, 3)
+// read reads and checks one batch ahead of the writer: both cost about as much
+// as the storing, and more batches would only fill the memory.
+func (m *importer) read(ctx context.Context) <-chan *batch {
+	batches := make(chan *batch)
 	go func() {
-		defer close(futures)
+		defer close(batches)
 		for more := true; more; {
 			b := &batch{rows: make([]*row, 0, importBatch)}
 			more = m.fill(b)
-			future := make(chan *batch, 1)
-			go func() {
-				for _, r := range b.rows {
-					m.prepare(r)
-				}
-				future <- b
-			}()
 			select {
-			case futures <- future:
+			case batches <- b:
 			case <-ctx.Done():
 				return
 			}
 		}
 	}()
-	return futures
+	return batches
 }
 
 // fill reads up to a batch of rows; false is the end of the file.
@@ -146,7 +141,9 @@ func (m *importer) fill(b *batch) (more bool) {
 			b.err = err
 			return false
 		default:
-			b.rows = append(b.rows, &row{from: record})
+			r := &row{from: record}
+			m.prepare(r)
+			b.rows = append(b.rows, r)
 		}
 	}
 	return true
@@ -198,7 +195,7 @@ func (m *importer) takeCarefully(ctx context.Context, open []*row) error {
 // store writes rows in one transaction, with one record of it.
 func (m *importer) store(ctx context.Context, rows []*row) error {
 	return m.DB.Write(ctx, func(tx *gorm.DB) error {
-		if err := insertMany(tx, rows); err != nil {
+		if err := insertMany(tx, insertsOf[m.DB.Dialect()], rows); err != nil {
 			return err
 		}
 		if err := m.unreserved(tx, rows); err != nil {

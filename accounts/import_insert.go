@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"gorm.io/gorm"
+
+	"gatehouse/internal/database"
 )
 
 // chunks are the numbers of rows that one INSERT takes. There are few of them,
@@ -11,16 +13,27 @@ import (
 var chunks = []int{128, 16, 1}
 
 const (
-	manyUsersHead = `INSERT INTO users (id, username, username_key, email, email_key, email_verified_at, name, locale,
+	manyUsersHead = ` INTO users (id, username, username_key, email, email_key, email_verified_at, name, locale,
  password_hash, password_changed_at, roles, token_epoch, session_epoch, sign_ins, disabled_at, created_at, updated_at) VALUES `
 	manyUsersRow  = `(?, ?, ?, ?, ?, ?, ?, '', ?, ?, ?, 0, 0, 0, ?, ?, ?)`
-	manyIDsHead   = `INSERT INTO external_ids (user_id, external_id) VALUES `
+	manyIDsHead   = ` INTO external_ids (user_id, external_id) VALUES `
 	manyIDsRow    = `(?, ?)`
 	manyUsersArgs = 13
 )
 
-// manySQL holds the statements for each chunk.
-var manyUsers, manyIDs = manySQL(manyUsersHead, manyUsersRow), manySQL(manyIDsHead, manyIDsRow)
+// statements are the INSERTs of a dialect for each chunk.
+type statements struct{ users, ids map[int]string }
+
+// A row that cannot be stored undoes the whole transaction anyway, so SQLite
+// need not copy every page it touches to be able to undo one statement.
+var insertsOf = map[string]statements{
+	database.SQLite: newStatements("INSERT OR FAIL"),
+	database.MySQL:  newStatements("INSERT"),
+}
+
+func newStatements(verb string) statements {
+	return statements{manySQL(verb+manyUsersHead, manyUsersRow), manySQL(verb+manyIDsHead, manyIDsRow)}
+}
 
 func manySQL(head, row string) map[int]string {
 	out := map[int]string{}
@@ -31,7 +44,7 @@ func manySQL(head, row string) map[int]string {
 }
 
 // insertMany claims the names of all rows, or of none: the unique keys decide.
-func insertMany(tx *gorm.DB, rows []*row) error {
+func insertMany(tx *gorm.DB, into statements, rows []*row) error {
 	args := make([]any, 0, chunks[0]*manyUsersArgs)
 	err := inChunks(rows, func(part []*row) error {
 		args = args[:0]
@@ -40,7 +53,8 @@ func insertMany(tx *gorm.DB, rows []*row) error {
 			args = append(args, u.ID, u.Username, u.UsernameKey, u.Email, u.EmailKey, u.EmailVerifiedAt, u.Name,
 				u.PasswordHash, u.PasswordChangedAt, string(u.Roles), u.DisabledAt, u.CreatedAt, u.UpdatedAt)
 		}
-		return tx.Exec(manyUsers[len(part)], args...).Error
+		_, err := database.Exec(tx, into.users[len(part)], args...)
+		return err
 	})
 	if err != nil {
 		return err
@@ -56,7 +70,8 @@ func insertMany(tx *gorm.DB, rows []*row) error {
 		for _, r := range part {
 			args = append(args, r.user.ID, r.external)
 		}
-		return tx.Exec(manyIDs[len(part)], args...).Error
+		_, err := database.Exec(tx, into.ids[len(part)], args...)
+		return err
 	})
 }
 

@@ -12,7 +12,7 @@ import (
 
 // keysOf are the unique names of a row, each with a letter for its kind.
 func (r *row) keysOf() []keyed {
-	keys := []keyed{{"e" + string(r.user.EmailKey), "email"}}
+	keys := append(make([]keyed, 0, 4), keyed{"e" + string(r.user.EmailKey), "email"})
 	if r.from.ID != "" {
 		keys = append(keys, keyed{"i" + string(r.user.ID[:]), "id"})
 	}
@@ -35,18 +35,20 @@ type keyed struct{ key, field string }
 func (m *importer) apart(rows []*row) (open []*row) {
 	seen := make(map[string]int64, 3*len(rows))
 	for _, r := range rows {
+		var keys []keyed
 		if r.refused == nil {
-			for _, k := range r.keysOf() {
-				if first, ok := seen[k.key]; ok {
-					r.blame(k.field, fmt.Sprintf("row %d has the same", first))
-				}
+			keys = r.keysOf()
+		}
+		for _, k := range keys {
+			if first, ok := seen[k.key]; ok {
+				r.blame(k.field, fmt.Sprintf("row %d has the same", first))
 			}
 		}
 		if r.refused != nil {
 			m.refuse(r.refused)
 			continue
 		}
-		for _, k := range r.keysOf() {
+		for _, k := range keys {
 			seen[k.key] = r.from.Row
 		}
 		open = append(open, r)

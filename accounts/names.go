@@ -210,6 +210,9 @@ func printable(s string) bool {
 		return false
 	}
 	for _, r := range s {
+		if r >= ' ' && r <= '~' {
+			continue // nearly every rune, and the tables are slow
+		}
 		if !unicode.IsGraphic(r) || unicode.In(r, unicode.Zl, unicode.Zp,
 			unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) || r == brailleBlank {
 			return false

@@ -124,7 +124,8 @@ func strictJSON(b []byte, to any) error {
 	if err := d.Decode(to); err != nil {
 		return jsonWhy(err)
 	}
-	if _, err := d.Token(); err != io.EOF {
+	// What is left is looked at here: the decoder would make room for more.
+	if len(bytes.TrimLeft(b[d.InputOffset():], " \t\r\n")) > 0 {
 		return errors.New("there is more on the line than one object")
 	}
 	return nil
