@@ -163,6 +163,11 @@ func TestEveryPageIsAccessibleInLightAndDarkOnPhoneAndDesktop(t *testing.T) {
 	}
 	setup := strings.TrimPrefix(s.setupURL(), s.url)
 	check(setup)
+	b.open("/forgot")
+	b.submit("/forgot", fields{"username": mara})
+	check("/reset")
+	check(s.newest(mara).path(s))
+	check("/reset?token=ended")
 	b.signIn(mara, maraPassword)
 	for _, path := range []string{"/account", "/account/profile", "/account/email", "/account/security", "/account/sessions", "/account/tokens", "/account/reauth"} {
 		check(path)
@@ -170,6 +175,12 @@ func TestEveryPageIsAccessibleInLightAndDarkOnPhoneAndDesktop(t *testing.T) {
 	b.open("/account/tokens")
 	b.press("main button[name='show']")
 	b.accessible("the token viewer")
+	b.open("/account/email")
+	b.submit("/account/email", fields{"email": newMara})
+	check("/account/email/verify")
+	b.submit("/account/email/verify", fields{"code": s.newest(newMara).Code})
+	check(s.newest(mara).path(s))
+	check("/undo?token=ended")
 }
 
 func TestTheFirstAdministratorIsMadeByThePrintedLink(t *testing.T) {

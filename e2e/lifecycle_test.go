@@ -14,8 +14,7 @@ const (
 func (l letter) path(s *server) string { return strings.TrimPrefix(l.Links[0], s.url) }
 
 // lifecycle is forgotten, changed and taken back, in one browser or two.
-func lifecycle(t *testing.T, env []string, script bool) {
-	s := startServer(t, env...)
+func lifecycle(t *testing.T, s *server, script bool) {
 	b, other := newBrowser(t, s), newBrowser(t, s)
 	if !script {
 		b.withoutScript()
@@ -66,8 +65,45 @@ func lifecycle(t *testing.T, env []string, script bool) {
 	other.wantText("[role=status]", "signed out everywhere")
 }
 
-func TestAPasswordIsForgottenAndAnAddressChangedAndTakenBack(t *testing.T) {
-	eachDatabase(t, func(t *testing.T, env []string) { lifecycle(t, env, true) })
+// withPost starts a server that sends its mails to a real SMTP server.
+func withPost(t *testing.T, env []string) *server {
+	t.Helper()
+	post := openPostOffice(t)
+	s := startServer(t, append(env, "SMTP_URL="+post.url, "MAIL_FROM=Gatehouse <login@harbour.example>")...)
+	s.post = post
+	return s
 }
 
-func TestTheSameWithoutJavaScript(t *testing.T) { lifecycle(t, nil, false) }
+// The letters are those that arrive over SMTP, and not those of the development
+// inbox.
+func TestAPasswordIsForgottenAndAnAddressChangedAndTakenBack(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, env []string) {
+		s := withPost(t, env)
+		lifecycle(t, s, true)
+		verifyByLink(t, s)
+	})
+	t.Run("without JavaScript", func(t *testing.T) { lifecycle(t, withPost(t, nil), false) })
+}
+
+// verifyByLink signs up in one browser and opens the link in another, which
+// proves itself with the password, and whose first sign-ins are told of.
+func verifyByLink(t *testing.T, s *server) {
+	const otto = "otto@harbour.example"
+	b, other := newBrowser(t, s), newBrowser(t, s)
+	b.open("/register")
+	b.submit("/register", fields{"email": otto, "password": maraPassword})
+	link := s.newest(otto).path(s)
+	other.open(link)
+	other.submit("/verify", fields{"password": "not the password"})
+	other.open(link) // neither looking nor a wrong password uses it up
+	other.submit("/verify", fields{"password": maraPassword})
+	other.wantText("h1", "Sign in")
+	other.signIn(otto, maraPassword)
+	other.wantPath("/account")
+	b.signIn(otto, maraPassword)
+	b.wantPath("/account")
+	m := s.post.notice(otto, "new device")
+	if !strings.Contains(m.Text, "127.0.0.1") || len(m.Links) == 0 || m.path(s) != "/account/sessions" {
+		t.Errorf("the notice reads %q", m.Text)
+	}
+}
