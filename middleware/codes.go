@@ -36,7 +36,7 @@ func statusOf(k apperr.Kind) int { return kindTable[k].status }
 // ownCode are the reasons that the contract lists as codes.
 var ownCode = map[string]bool{
 	"invalid_credentials": true, "step_up_required": true,
-	"email_not_verified": true, "mail_not_configured": true,
+	"email_not_verified": true, "password_change_required": true, "mail_not_configured": true,
 	"insufficient_scope": true, "cursor_unknown": true, "cursor_above_head": true,
 }
 
