@@ -432,6 +432,38 @@ func TestARefusedAckRecordsNothing(t *testing.T) {
 	})
 }
 
+// A place that was good once stays genuine. It takes nothing back of what its
+// follower has said since, and is no word about anything later.
+func TestACursorThatIsReplayedTakesNothingBackAndAcksNothing(t *testing.T) {
+	eachFeeds(t, 1, func(t *testing.T, feeds []*Feed, _ *testkit.Clock) {
+		f := feeds[0]
+		run(t, f)
+		one := newInstance(t, f)
+		old := one.ack
+		one.follow()
+		first := ended(t, f)
+		if r := f.Wait(t.Context(), first, longWait); !r.Complete {
+			t.Fatalf("got %+v", r)
+		}
+		silent := newInstance(t, f)
+		silent.ack.Cursor = old.Cursor
+		want := ended(t, f)
+		for _, ack := range []Ack{old, silent.ack} { // both are of before the second ending
+			service := one.service
+			if ack.Instance == silent.ack.Instance {
+				service = silent.service
+			}
+			if _, err := f.Answer(t.Context(), service, ack); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r := f.Wait(t.Context(), want, shortWait)
+		if r.Complete || r.Acknowledged != 2 || len(r.Pending) != 1 || r.Pending[0].Instance != silent.ack.Instance.String() {
+			t.Errorf("got %+v", r)
+		}
+	})
+}
+
 func TestAnInstanceBelongsToOneService(t *testing.T) {
 	eachFeeds(t, 2, func(t *testing.T, feeds []*Feed, _ *testkit.Clock) {
 		claims, _ := snapshotOf(t, feeds[0])

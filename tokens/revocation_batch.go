@@ -82,7 +82,11 @@ func decodeEntry(b []byte) (e Entry, rest []byte, err error) {
 		return Entry{}, nil, errBody
 	}
 	e.Kind = entryCodes[b[0]]
-	if until := int64(binary.BigEndian.Uint64(b[1:])); until != 0 {
+	until := int64(binary.BigEndian.Uint64(b[1:]))
+	if until < 0 {
+		return Entry{}, nil, errBody // so far in the future that it would count as long past
+	}
+	if until != 0 {
 		e.Until = time.UnixMicro(until).UTC()
 	}
 	b = b[9:]

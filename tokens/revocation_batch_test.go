@@ -2,6 +2,12 @@ package tokens
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,4 +71,65 @@ func TestAChangedBatchHasAnotherHash(t *testing.T) {
 	if equalHash(hashBatch(log, &b), hashBatch(models.NewID(), &b)) {
 		t.Error("the hash is the same in another log")
 	}
+}
+
+// An end so far away that it has turned round into the past must not be trimmed
+// as if it were over.
+func TestAnUntilInTheFarFutureIsKeptOrRefusedAndNeverThePast(t *testing.T) {
+	id := models.NewID()
+	for name, until := range map[string]uint64{
+		"the year 9999": uint64(time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC).UnixMicro()), "the last there is": math.MaxInt64,
+	} {
+		body := binary.BigEndian.AppendUint64([]byte{bodyVersion, entryCode(EntrySession)}, until)
+		entries, err := decodeBody(append(body, id[:]...))
+		if err != nil || len(entries) != 1 || entries[0].Until.Before(time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)) {
+			t.Errorf("%s: got %+v and %v", name, entries, err)
+		}
+	}
+	for name, until := range map[string]uint64{"beyond the last": 1 << 63, "all ones": math.MaxUint64} {
+		body := binary.BigEndian.AppendUint64([]byte{bodyVersion, entryCode(EntrySession)}, until)
+		if entries, err := decodeBody(append(body, id[:]...)); !errors.Is(err, errBody) {
+			t.Errorf("%s: got %+v and %v", name, entries, err)
+		}
+	}
+}
+
+// Who has stolen a key, or a clock that was set, can write any "exp". Ending
+// such a token must not keep an entry in the log for thousands of years.
+func TestATokenWithAnEndInTheFarFutureKeepsNothingInTheLog(t *testing.T) {
+	eachRoom(t, func(t *testing.T, r *room) {
+		_, token := r.family(r.person("anna"))
+		answer, err := r.rotate(token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts := strings.Split(answer.Access.Token.Reveal(), ".")
+		payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var claims map[string]any
+		if err := json.Unmarshal(payload, &claims); err != nil {
+			t.Fatal(err)
+		}
+		for _, exp := range []int64{253402300799, 1<<53 - 1, math.MaxInt64} {
+			claims["exp"] = exp
+			far, err := signJWT(r.deps.Keys.Signer(), accessType, claims)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := r.Revoke(t.Context(), far.Reveal(), r.verifierOf(r.deps.Keys).Verify, Client{}); err != nil {
+				t.Errorf("%d: %v", exp, err)
+			}
+		}
+		if n := r.count("SELECT COUNT(*) FROM revocation_outbox"); n != 0 {
+			t.Errorf("%d entries", n)
+		}
+		if err := r.Revoke(t.Context(), answer.Access.Token.Reveal(), r.verifierOf(r.deps.Keys).Verify, Client{}); err != nil {
+			t.Fatal(err)
+		}
+		if n := r.count("SELECT COUNT(*) FROM revocation_outbox"); n != 1 {
+			t.Errorf("the honest one: %d entries", n)
+		}
+	})
 }
