@@ -44,6 +44,12 @@ var (
 	// to stand in for.
 	ErrNoSecond = apperr.New(apperr.Conflict, "no_second_factor")
 
+	// ErrUnproved keeps factors off an account whose address nobody has proved. A
+	// stranger may have signed up with it (EMAIL_VERIFICATION=optional) and waits
+	// for its owner to come with a reset, which ends sessions and leaves factors in
+	// force: a passkey of the stranger would open the account for ever.
+	ErrUnproved = apperr.New(apperr.Forbidden, "address_unproved")
+
 	errFactorNotFound = apperr.New(apperr.NotFound, "not_found")
 	errConfirm        = apperr.InvalidField("code", "totp_wrong")
 )
@@ -76,6 +82,9 @@ func (f *Flow) mayChange(ctx context.Context, p tokens.Proof) (Account, error) {
 // code has confirmed it, and takes the place of one that waits.
 func (f *Flow) EnrolTOTP(ctx context.Context, p tokens.Proof) (Enrolment, error) {
 	a, err := f.mayChange(ctx, p)
+	if err == nil && a.EmailVerifiedAt.IsZero() {
+		err = ErrUnproved
+	}
 	if err != nil {
 		return Enrolment{}, err
 	}

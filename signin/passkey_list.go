@@ -59,6 +59,9 @@ func (p *Passkeys) Register(ctx context.Context, o PasskeyOwner, conditional boo
 		return models.Passkey{}, apperr.New(apperr.Invalid, "validation_failed").WithField("name", *wrong)
 	}
 	list, err := p.mayChange(ctx, o)
+	if err == nil && o.User.EmailVerifiedAt.IsZero() {
+		err = ErrUnproved
+	}
 	if err != nil {
 		return models.Passkey{}, err
 	}

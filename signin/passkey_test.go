@@ -363,6 +363,22 @@ func TestAFirstPasskeyNeedsNoMoreThanThePassword(t *testing.T) {
 	})
 }
 
+// A reset leaves factors in force, so that a stranger who signed up with the
+// address of somebody else must not have any ("pre-hijacking").
+func TestAnAccountWhoseAddressNobodyProvedGetsNoFactor(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		u := h.create(accounts.NewUser{Email: "ada@example.com", Password: right})
+		o := PasskeyOwner{User: u, Session: models.NewID(), ACR: AAL1, By: visitor}
+		_, err := h.keys.Register(h.ctx(), o, false, h.authenticator().Create(h.options(h.keys.BeginRegister(h.ctx(), u, o.Session, false))), "")
+		wantReason(t, err, "address_unproved")
+		_, err = h.EnrolTOTP(h.ctx(), tokens.Proof{User: u.ID, Session: o.Session, At: h.clock.Now(), AAL: AAL1})
+		wantReason(t, err, "address_unproved")
+		if n := h.count("SELECT COUNT(*) FROM passkeys") + h.count("SELECT COUNT(*) FROM totp_enrolments"); n != 0 {
+			t.Errorf("%d factors", n)
+		}
+	})
+}
+
 func TestARegistrationIsForItsSession(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		u, mallory := h.person("ada@example.com", "ada"), h.person("mallory@example.com", "mallory")
