@@ -26,10 +26,8 @@ const bytes = (s) => Uint8Array.from(atob(s.replace(/-/g, "+").replace(/_/g, "/"
 const text = (b) => btoa(String.fromCharCode(...new Uint8Array(b))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
 
 // The server makes a challenge; bytes travel as base64url.
-async function options(form, more) {
-  const answer = await fetch(form.dataset.begin, {
-    method: "POST", headers: { Accept: "application/json" }, body: new URLSearchParams(more),
-  });
+async function options(form) {
+  const answer = await fetch(form.dataset.begin, { method: "POST", body: new URLSearchParams(new FormData(form)) });
   const { publicKey: o } = await answer.json();
   for (const one of [o, ...(o.allowCredentials || []), ...(o.excludeCredentials || []), ...(o.user ? [o.user] : [])]) {
     for (const name of ["id", "challenge"]) if (one[name]) one[name] = bytes(one[name]);
@@ -54,10 +52,10 @@ for (const form of document.querySelectorAll("form[data-begin]")) {
   };
   const create = "create" in form.dataset;
   let waiting;
-  const run = async (mediation, more = {}) => {
+  const run = async (mediation) => {
     waiting?.abort();
     const { signal } = (waiting = new AbortController());
-    const publicKey = await options(form, more);
+    const publicKey = await options(form);
     const call = { publicKey, signal, mediation };
     const c = await (create ? navigator.credentials.create(call) : navigator.credentials.get(call));
     if (c) send(form, c);
@@ -88,7 +86,7 @@ for (const form of document.querySelectorAll("form[data-begin]")) {
     api.getClientCapabilities?.().then((can) => {
       if (!can.conditionalCreate) return;
       form.conditional.value = "1";
-      run("conditional", { conditional: "1" }).catch(() => (form.conditional.value = ""));
+      run("conditional").catch(() => (form.conditional.value = ""));
     });
   }
   if ("autofill" in form.dataset) api.isConditionalMediationAvailable?.().then((can) => can && autofill());
