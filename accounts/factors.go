@@ -6,6 +6,7 @@ import (
 	"gorm.io/gorm"
 
 	"gatehouse/accounts/moving"
+	"gatehouse/internal/secrets"
 	"gatehouse/mail"
 	"gatehouse/models"
 	"gatehouse/tokens"
@@ -93,4 +94,13 @@ type PasskeyFacts struct {
 	BackedUp   bool       `json:"backed_up"`
 	AddedAt    *time.Time `json:"added_at"`
 	LastUsedAt *time.Time `json:"last_used_at"`
+}
+
+// MailFactorReset queues the letter with which somebody who has lost every
+// second factor takes them away, to the stored address.
+func (s *Service) MailFactorReset(tx *gorm.DB, u *models.User, link secrets.Raw, life time.Duration) error {
+	return s.Mail.Enqueue(tx, mail.Message{
+		To: Mailbox(u.Email, u.EmailKey), Locale: u.Locale, Purpose: mail.Notice, Link: link.Reveal(),
+		Data: map[string]string{"kind": mail.KindFactorReset, "link_ttl": life.String(), "at": s.Clock().UTC().Format(time.RFC3339)},
+	})
 }

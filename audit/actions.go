@@ -39,6 +39,8 @@ const (
 	FactorAdded   Action = "factor.added"
 	FactorRemoved Action = "factor.removed"
 	RecoveryMade  Action = "recovery.made"
+	// FactorsReset is a link of an operator, and the use of it.
+	FactorsReset Action = "factors.reset"
 
 	PersonalMade  Action = "personal_token.made"
 	PersonalEnded Action = "personal_token.ended"

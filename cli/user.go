@@ -24,7 +24,7 @@ func userCmd() *cobra.Command {
 		userAddCmd(), userListCmd(), userShowCmd(),
 		userSwitchCmd("disable", "End every session and token of a person and let nobody in", true),
 		userSwitchCmd("enable", "Let a disabled person in again", false),
-		userRoleCmd(), userResetLinkCmd(), userImportCmd(), userExportCmd(),
+		userRoleCmd(), userResetLinkCmd(), userResetFactorsCmd(), userImportCmd(), userExportCmd(),
 		userInviteCmd(), userInvitationsCmd(), userUninviteCmd(),
 		userDataCmd(), userCloseCmd(), userKeepCmd(), userEraseCmd())
 }
@@ -199,6 +199,25 @@ func userResetLinkCmd() *cobra.Command {
 					return explain(err)
 				}
 				fmt.Fprintln(cmd.OutOrStdout(), link.Reveal())
+				return nil
+			})
+		},
+	}
+}
+
+func userResetFactorsCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "reset-factors WHO",
+		Short: "Mail a person who lost every second factor a one-time link that takes them away",
+		Long: "The link goes to the stored address, works once within an hour, and opens nothing without the password.\n" +
+			"Make sure that it is the person who asks.",
+		Args: exactArgs(1, "an address, a username or an id"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withUser(cmd, args[0], func(ctx context.Context, r *server.Rooms, u *models.User) error {
+				if err := r.SignIn.MailReset(ctx, u, r.Config.AppURL, operator); err != nil {
+					return explain(err)
+				}
+				fmt.Fprintln(cmd.OutOrStdout(), "A mail is on its way to", u.Email)
 				return nil
 			})
 		},

@@ -11,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/internal/apperr"
 	"gatehouse/internal/testserver"
+	"gatehouse/tokens"
 )
 
 // appCode is what a code app shows for a secret at the server's time. It is
@@ -269,4 +271,62 @@ func TestTheFormWithJSONAsksForTheSecondFactorToo(t *testing.T) {
 	b := s.Browser()
 	b.Header.Set("Accept", "application/json")
 	b.Post("/login", "username", "mara", "password", password).Is(200).Has(`"next":["totp","recovery"]`)
+}
+
+func TestALinkOfAnOperatorTakesLostFactorsAway(t *testing.T) {
+	s := testserver.New(t)
+	old, _, _ := withApp(s)
+	u, err := s.Accounts.ByLogin(t.Context(), "mara")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SignIn.MailReset(t.Context(), u, s.Options.AppURL, tokens.Client{}); err != nil {
+		t.Fatal(err)
+	}
+	m := s.LastMail()
+	if m.To != mara || len(m.Links) != 1 {
+		t.Fatalf("%+v", m)
+	}
+	link, err := url.Parse(m.Links[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, path := link.Query().Get("token"), link.RequestURI()
+	s.User("tom@harbour.example", "tom", password)
+	b := s.Browser()
+	b.Get("/login/reset?token=gh_ot_none").Is(410)
+	b.Get(path).Is(200).Has(`name="password"`)
+	b.Post("/login/reset", "token", token, "username", "mara", "password", "not the password").Is(401)
+	b.Post("/login/reset", "token", token, "username", "tom", "password", password).Leads("/account/security") // needs no link
+	b.Post("/logout").Leads("/login")
+	b.Post("/login/reset", "token", token, "username", "mara", "password", password).Leads("/account/security")
+	b.Get("/account/security").Is(200).Has("Your second factors are forgotten", "Your password alone")
+	old.Get("/account").Leads("/login?return_to=%2Faccount")
+	s.Browser().Get(path).Is(410)
+	s.Browser().Login("mara", password)
+	if err := s.SignIn.MailReset(t.Context(), u, s.Options.AppURL, tokens.Client{}); apperr.Reason(err) != "no_second_factor" {
+		t.Error(err)
+	}
+}
+
+func TestALinkOfAnOperatorLeadsToANewFactorWhereOneIsRequired(t *testing.T) {
+	s := testserver.New(t, func(o *testserver.Options) { o.MFA = "required" })
+	u := s.User(mara, "mara", password)
+	b := s.Browser()
+	b.Post("/login", "username", "mara", "password", password).Leads("/login/enrol")
+	secret := seedOn(b.Post("/login/enrol").Is(200))
+	b.Post("/login/enrol", "code", appCode(s, secret, 0)).Is(200)
+	if err := s.SignIn.MailReset(t.Context(), u, s.Options.AppURL, tokens.Client{}); err != nil {
+		t.Fatal(err)
+	}
+	link, err := url.Parse(s.LastMail().Links[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh := s.Browser()
+	fresh.Post("/login/reset", "token", link.Query().Get("token"), "username", "mara", "password", password).Leads("/login/enrol")
+	fresh.Get("/account").Leads("/login?return_to=%2Faccount")
+	again := seedOn(fresh.Post("/login/enrol").Is(200))
+	codesOn(fresh.Post("/login/enrol", "code", appCode(s, again, 0)).Is(200))
+	fresh.Get("/account").Is(200)
 }

@@ -77,6 +77,8 @@ var table = []Route{
 	{post, "/login/totp", Page, nil, step("totp")},
 	{get, "/login/recovery", Page, nil, stepForm("recovery")},
 	{post, "/login/recovery", Page, nil, step("recovery")},
+	{get, "/login/reset", Page, nil, (*app).lostForm},
+	{post, "/login/reset", Page, nil, (*app).lost},
 	{get, "/login/enrol", Page, nil, (*app).enrolForm},
 	{post, "/login/enrol", Page, nil, (*app).enrol},
 	{get, "/login/passkey", Page, nil, (*app).passkeyForm},

@@ -27,6 +27,12 @@ func (a *app) drawStep(c *gin.Context, status int, method string, w signin.Waiti
 	})
 }
 
+func (a *app) drawLost(c *gin.Context, status int, page lostTyped, p middleware.Problem) error {
+	return a.draw(c, status, templates.PageLoginReset, templates.LostView{
+		Layout: a.layout(c, nil), Form: formOf(p, "username", page.Username), Token: page.Token,
+	})
+}
+
 // drawEnrol draws the step in which a second factor is made; seed is nil before
 // the button, and empty when it was shown already.
 func (a *app) drawEnrol(c *gin.Context, status int, seed *signin.Enrolment, p middleware.Problem) error {

@@ -40,8 +40,10 @@ const (
 	// KindAccountClosing says that the account is erased in Data["erase_in"];
 	// its Link leads to where signing in keeps it.
 	KindAccountClosing = "account_closing"
-	KindAccountKept    = "account_kept"
-	KindAccountErased  = "account_erased"
+	// KindFactorReset has a link of an operator that takes lost factors away.
+	KindFactorReset   = "factor_reset"
+	KindAccountKept   = "account_kept"
+	KindAccountErased = "account_erased"
 )
 
 // Message is a mail to write. Nothing in it may have been typed by somebody

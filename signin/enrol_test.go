@@ -424,3 +424,40 @@ func TestRecoveryCodesAreLongAndSayTheirPlace(t *testing.T) {
 		t.Error("letters that look alike are not told apart")
 	}
 }
+
+func TestTheLinkOfSomebodyElseStaysGood(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		u, half := h.withTOTP()
+		tom := h.person("tom@harbour.example", "tom")
+		h.enroll(accounts.Factors{User: tom.ID, TOTP: someTOTP})
+		if err := h.MailReset(h.ctx(), tom, "http://localhost:5000", visitor); err != nil {
+			t.Fatal(err)
+		}
+		box, err := h.Accounts.Mail.Inbox(h.ctx())
+		if err != nil || len(box) == 0 {
+			t.Fatal(err)
+		}
+		_, token, _ := strings.Cut(box[0].Links[0], "token=")
+		if _, err := h.ResetFactors(h.ctx(), Step{Attempt: half.Attempt.Reveal(), Secret: token, Client: visitor}); !ErrLink.Is(err) {
+			t.Errorf("a link of another person: %v", err)
+		}
+		if held, _ := h.Factors.Held(h.ctx(), u.ID); held.TOTP != 1 {
+			t.Error("it took a factor away")
+		}
+		attempts := make([]Result, rivals)
+		for i := range attempts {
+			res, err := h.SignIn(h.ctx(), Input{Login: "tom", Password: right, Client: visitor})
+			if err != nil {
+				t.Fatal(err)
+			}
+			attempts[i] = res
+		}
+		answers := race(func(i int) error {
+			_, err := h.ResetFactors(h.ctx(), Step{Attempt: attempts[i].Attempt.Reveal(), Secret: token, Client: visitor})
+			return err
+		})
+		if answers[""] != 1 || answers["link_ended"] != rivals-1 {
+			t.Errorf("%v", answers)
+		}
+	})
+}

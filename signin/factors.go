@@ -205,7 +205,14 @@ func moment(t models.Time) *time.Time {
 
 // Erase forgets every factor of an account, and what was under way with one.
 func (f *Factors) Erase(tx *gorm.DB, user models.ID) error {
-	for table := range strings.FieldsSeq("totp_factors passkeys recovery_codes passkey_offers signin_attempts totp_enrolments") {
+	return deleteFrom(tx, lostTables+" signin_attempts", user)
+}
+
+// lostTables hold what somebody forgets who has lost every second factor.
+const lostTables = "totp_factors passkeys recovery_codes passkey_offers totp_enrolments"
+
+func deleteFrom(tx *gorm.DB, tables string, user models.ID) error {
+	for table := range strings.FieldsSeq(tables) {
 		if err := tx.Exec(`DELETE FROM `+table+` WHERE user_id = ?`, user).Error; err != nil {
 			return err
 		}

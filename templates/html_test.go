@@ -192,11 +192,12 @@ var fieldAttributes = map[string]map[string][]string{
 	"current_password": {templates.PageSecurity: {"current-password"}},
 	"new_password":     {templates.PageSecurity: {"new-password"}, templates.PageReset: {"new-password"}, templates.PageUndo: {"new-password"}},
 	"password": {
-		templates.PageLogin:    {"current-password"},
-		templates.PageVerify:   {"current-password"},
-		templates.PageReauth:   {"current-password"},
-		templates.PageRegister: {"new-password"},
-		templates.PageSetup:    {"new-password"},
+		templates.PageLogin:      {"current-password"},
+		templates.PageLoginReset: {"current-password"},
+		templates.PageVerify:     {"current-password"},
+		templates.PageReauth:     {"current-password"},
+		templates.PageRegister:   {"new-password"},
+		templates.PageSetup:      {"new-password"},
 
 		templates.PageInvitation: {"new-password"},
 	},

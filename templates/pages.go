@@ -20,6 +20,7 @@ const (
 	PageLoginTOTP     = "login_totp"     // StepView
 	PageLoginRecovery = "login_recovery" // StepView
 	PageLoginEnrol    = "login_enrol"    // SeedView
+	PageLoginReset    = "login_reset"    // LostView
 
 	PagePublic = "public" // PublicView
 	PageError  = "error"  // ErrorView
@@ -114,6 +115,14 @@ type StepView struct {
 	Login string // who is signing in
 	// Ways are the other methods that would do, by name.
 	Ways []string
+}
+
+// LostView takes lost factors away. POST /login/reset takes token, username and
+// password.
+type LostView struct {
+	Layout
+	Form
+	Token string
 }
 
 // SeedView makes a code app known: a button first, then the seed and the field

@@ -111,6 +111,7 @@ func gateSamples(r *templates.Renderer, lang string) []sample {
 		{"login-totp", templates.PageLoginTOTP, templates.StepView{Layout: layout("/login/totp"), Login: "mara@harbour.example", Ways: []string{"passkey", "recovery"}}},
 		{"login-totp-wrong", templates.PageLoginTOTP, templates.StepView{Layout: layout("/login/totp"), Login: "mara", Form: mistake(lang, nil, "totp_wrong", nil)}},
 		{"login-recovery", templates.PageLoginRecovery, templates.StepView{Layout: layout("/login/recovery"), Login: "mara", Ways: []string{"totp"}}},
+		{"login-reset", templates.PageLoginReset, templates.LostView{Layout: layout("/login/reset"), Token: "gh_ot_abc"}},
 		{"login-enrol", templates.PageLoginEnrol, templates.SeedView{Layout: layout("/login/enrol")}},
 		{"login-enrol-seed", templates.PageLoginEnrol, sampleSeed(layout("/login/enrol"))},
 		{"public", templates.PagePublic, templates.PublicView{Layout: layout("/public"), DevInbox: true}},

@@ -34,6 +34,8 @@ const (
 	ChangeEmail   LinkKind = "change_email"
 	UndoEmail     LinkKind = "undo_email"
 	Invitation    LinkKind = "invitation"
+	// ResetFactors is of an operator, for who has lost every second factor.
+	ResetFactors LinkKind = "reset_factors"
 )
 
 // ErrLink is the one answer for a link, code or attempt that is unknown, used,

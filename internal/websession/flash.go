@@ -62,6 +62,14 @@ func DataKeeping(texts map[string]string) []byte {
 	return b
 }
 
+// TextIn is one of the texts that DataKeeping wrote.
+func TextIn(data []byte, name string) string {
+	values := map[any]any{}
+	decode(data, values)
+	text, _ := values[name].(string)
+	return text
+}
+
 func (f Flash) text() string {
 	b, _ := json.Marshal(f) // strings and a map of strings always marshal
 	return string(b)
