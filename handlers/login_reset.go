@@ -36,7 +36,7 @@ func (a *app) lost(c *gin.Context) error {
 	if err := a.SignIn.PeekReset(c.Request.Context(), page.Token); err != nil {
 		return ended(err)
 	}
-	to, err := a.loginBrowser(c, loginBody{page.Username, form.Get("password")}, "/account/security")
+	to, err := a.loginBrowser(c, signin.Input{Login: page.Username, Password: form.Get("password")}, "/account/security")
 	switch {
 	case errors.Is(err, errNext):
 		return a.lostStep(c, page.Token)

@@ -163,10 +163,11 @@ func TestIDsAreUniqueAndReferencesLeadSomewhere(t *testing.T) {
 // fieldAttributes are what password managers, phones and readers go by.
 var fieldAttributes = map[string]map[string][]string{
 	"username": {
-		templates.PageLogin:   {"username webauthn"},
-		templates.PageSetup:   {"username"},
-		templates.PageVerify:  {"username"},
-		templates.PageProfile: {"username"},
+		templates.PageLogin:      {"username webauthn"},
+		templates.PageLoginReset: {"username"},
+		templates.PageSetup:      {"username"},
+		templates.PageVerify:     {"username"},
+		templates.PageProfile:    {"username"},
 
 		templates.PageInvitation: {"username"},
 
