@@ -322,6 +322,32 @@ func TestADisabledAccountHasNoWayToReset(t *testing.T) {
 	wantReason(t, err, "link_ended")
 }
 
+func TestAProfileThatIsChangedInALoopHasAnEnd(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		u, other := h.person("ada@example.com", "ada"), h.person("bob@example.com", "bob")
+		change := func(u *models.User) error {
+			_, err := h.UpdateProfile(h.ctx(), u.ID, Profile{Name: text("Ada")}, visitor)
+			return err
+		}
+		for range profileTries.N {
+			if err := change(u); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantReason(t, change(u), "too_many_attempts")
+		if n := h.recorded(audit.ProfileChanged); n != int64(profileTries.N) {
+			t.Errorf("%d lines in the record", n)
+		}
+		if err := change(other); err != nil {
+			t.Error(err)
+		}
+		h.clock.Advance(time.Hour)
+		if err := change(u); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestAProfileHasTwoFieldsAndNoOther(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		u := h.person("ada@example.com", "ada")
