@@ -325,8 +325,9 @@ func TestADisabledAccountHasNoWayToReset(t *testing.T) {
 func TestAProfileThatIsChangedInALoopHasAnEnd(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		u, other := h.person("ada@example.com", "ada"), h.person("bob@example.com", "bob")
+		name := "Ada"
 		change := func(u *models.User) error {
-			_, err := h.UpdateProfile(h.ctx(), u.ID, Profile{Name: text("Ada")}, visitor)
+			_, err := h.UpdateProfile(h.ctx(), u.ID, Profile{Name: &name}, visitor)
 			return err
 		}
 		for range profileTries.N {
