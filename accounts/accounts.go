@@ -58,6 +58,9 @@ type Config struct {
 	SignupPerNetwork ratelimit.Rule
 	ForgotPerNetwork ratelimit.Rule
 	MailPerAddress   ratelimit.Rule
+	// AdminsNeedFactor is MFA=admins: who becomes an administrator signs in
+	// again, with a second factor.
+	AdminsNeedFactor bool
 }
 
 // Deps is what the room works with.

@@ -152,6 +152,33 @@ func TestRolesEndAccessTokensAndKeepSessions(t *testing.T) {
 	})
 }
 
+// Otherwise MFA=admins would be asked for at the next sign-in alone, which may
+// be a month away.
+func TestWhoBecomesAnAdministratorSignsInAgainWhereThatTakesTwoFactors(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		u := h.create(NewUser{Email: "ada@example.com", Verified: true})
+		s := h.session(u)
+		set := func(roles ...string) {
+			if err := h.SetRoles(h.ctx(), u.ID, roles, visitor); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if set("editor"); !h.alive(s) {
+			t.Error("an ordinary role ends sessions")
+		}
+		if set("editor", "admin"); h.alive(s) {
+			t.Error("a session of before has the role of an administrator")
+		}
+		again := h.session(u)
+		if set("admin"); !h.alive(again) {
+			t.Error("who was one already is signed out")
+		}
+		if n := h.recorded(audit.UserRoles); n != 3 {
+			t.Errorf("%d lines in the record", n)
+		}
+	}, func(d *Deps) { d.Config.AdminsNeedFactor = true })
+}
+
 func TestTheLastOwnerStays(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		member := h.create(NewUser{Email: "m@example.com"})

@@ -217,6 +217,7 @@ func (r *Rooms) accountsDeps() accounts.Deps {
 		Config: accounts.Config{
 			Signup: c.Signup, EmailVerification: c.EmailVerification, BaseURL: c.AppURL,
 			SignupPerNetwork: rule(c.LimitSignupPerNet), ForgotPerNetwork: rule(c.LimitForgotPerNet), MailPerAddress: rule(c.LimitMailPerAddress),
+			AdminsNeedFactor: c.MFA == signin.MFAAdmins,
 		},
 	}
 }
