@@ -23,33 +23,55 @@ import (
 // with a code that nobody is told. An account without a password gets its mail
 // like any other. The mail goes to the stored address and never to the typed one.
 func (s *Service) Forgot(ctx context.Context, login string, by tokens.Client) (attempt secrets.Raw, err error) {
-	if err := readLogin(login); err != nil {
+	return s.ask(ctx, asked{
+		errand: toReset, purpose: mail.ResetPassword, action: audit.ResetRequested,
+		bucket: "forgot_network", login: login, by: by,
+	})
+}
+
+// asked is a mail that anybody may ask for, to the account of a name.
+type asked struct {
+	errand  errand
+	purpose string
+	action  audit.Action
+	bucket  string // of the limit by network
+	login   string
+	by      tokens.Client
+	// why refuses some accounts, which then look like nobody; "" lets through.
+	why func(u *models.User) string
+}
+
+func (s *Service) ask(ctx context.Context, q asked) (attempt secrets.Raw, err error) {
+	if err := readLogin(q.login); err != nil {
 		return secrets.Raw{}, err
 	}
 	if !s.Mail.Configured() {
 		return secrets.Raw{}, apperr.New(apperr.Unavailable, "mail_not_configured")
 	}
-	if err := s.takeNetwork("forgot_network", s.Config.ForgotPerNetwork, by.IP); err != nil {
+	if err := s.takeNetwork(q.bucket, s.Config.ForgotPerNetwork, q.by.IP); err != nil {
 		return secrets.Raw{}, err
 	}
-	owner, err := s.ByLogin(ctx, login)
+	owner, err := s.ByLogin(ctx, q.login)
 	if err != nil {
 		return secrets.Raw{}, err
 	}
-	return s.sendReset(ctx, owner, login, by)
+	return s.sendAsked(ctx, q, owner)
 }
 
-func (s *Service) sendReset(ctx context.Context, owner *models.User, login string, by tokens.Client) (attempt secrets.Raw, err error) {
-	e, to := event(audit.ResetRequested, models.ID{}, by), owner
+func (s *Service) sendAsked(ctx context.Context, q asked, owner *models.User) (attempt secrets.Raw, err error) {
+	e, to := event(q.action, models.ID{}, q.by), owner
 	switch {
 	case owner == nil:
-		to, e.Reason = ghostOf(login), "unknown_subject"
+		to, e.Reason = ghostOf(q.login), "unknown_subject"
 	case !owner.DisabledAt.IsZero():
 		e.Subject, e.Reason = owner.ID, "account_disabled"
 	default:
 		e.Subject = owner.ID
+		if q.why != nil {
+			e.Reason = q.why(owner)
+		}
 	}
-	letter, err := s.newLetter(ctx, toReset, mail.ResetPassword, to, by)
+	letter, err := s.newLetter(ctx, q.errand, q.purpose, to, q.by)
 	if err != nil {
 		return secrets.Raw{}, err
 	}

@@ -34,7 +34,8 @@ type letter struct {
 	strict bool
 }
 
-// errand is what the link of a letter is for: its kind, and the page behind it.
+// errand is what the link of a letter is for: its kind, and the page behind it;
+// without a page the letter has its code alone.
 type errand struct {
 	kind tokens.LinkKind
 	path string
@@ -82,6 +83,9 @@ func (l *letter) allow(ctx context.Context) error {
 	}
 	l.leaves = l.allows(past.Letters)
 	l.coded = l.leaves && codesLeft(past.Letters)
+	if l.message.Purpose == mail.EmailCode {
+		l.leaves = l.coded // it has nothing but its code
+	}
 	if l.coded || !l.s.Config.MailPerAddress.Off() {
 		l.message.Allowance = past.Allowance(l.stillAllows)
 	}
@@ -141,7 +145,7 @@ func groupOf(purpose string) string {
 // must not tell which of the two letters went out.
 func coded(purpose string) bool {
 	switch groupOf(purpose) {
-	case mail.VerifyEmail, mail.ResetPassword:
+	case mail.VerifyEmail, mail.ResetPassword, mail.EmailCode:
 		return true
 	}
 	return false
@@ -168,8 +172,10 @@ func (l *letter) enqueue(tx *gorm.DB, link tokens.Link) error {
 		m.Link = l.s.Config.BaseURL + "/login"
 	} else {
 		m.Code = link.Code.Reveal()
-		m.Link = l.s.url(l.errand.path, link.Token).Reveal()
 		m.Data = map[string]string{"code_ttl": CodeTTL.String(), "link_ttl": LinkTTL.String()}
+		if l.errand.path != "" {
+			m.Link = l.s.url(l.errand.path, link.Token).Reveal()
+		}
 	}
 	write := l.s.Mail.Enqueue
 	if l.ghost {

@@ -21,6 +21,7 @@ const (
 	PasswordRehash  Action = "password.rehashed"
 	ResetLink       Action = "reset.link"
 	ResetRequested  Action = "reset.requested"
+	CodeRequested   Action = "code.requested"
 	ProfileChanged  Action = "profile.changed"
 	EmailRequested  Action = "email.requested"
 	EmailChanged    Action = "email.changed"

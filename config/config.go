@@ -29,6 +29,7 @@ type Config struct {
 
 	Signup            string `env:"SIGNUP" envDefault:"open" oneof:"open invite closed" help:"Who may register: open, invite or closed."`
 	EmailVerification string `env:"EMAIL_VERIFICATION" envDefault:"required" oneof:"required optional" help:"required keeps secret who has an account; optional gives that up and lets people in at once."`
+	EmailCodeLogin    string `env:"EMAIL_CODE_LOGIN" envDefault:"off" oneof:"off on" help:"on lets people sign in with a code that is mailed to them instead of their password. Whoever reads the mailbox is then in."`
 	MFA               string `env:"MFA" envDefault:"optional" oneof:"optional admins required" help:"Who needs a second factor: optional asks those who have one, admins and required ask everybody of that kind to set one up at the next sign-in."`
 	PasswordMinLength int    `env:"PASSWORD_MIN_LENGTH" envDefault:"8" min:"8" max:"128" help:"Shortest password accepted, in characters; 15 is recommended (NIST SP 800-63B-4, section 3.1.1.2)."`
 

@@ -27,6 +27,8 @@ type Config struct {
 	DevInbox bool
 	// SignupClosed is whether nobody may register by themselves.
 	SignupClosed bool
+	// EmailCode is whether people may sign in with a mailed code.
+	EmailCode bool
 	// Operator is who runs the server, as the pages say; "" says nothing.
 	Operator string
 	// SessionMaxAge is the absolute end of a browser session.

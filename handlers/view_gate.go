@@ -15,7 +15,7 @@ import (
 func (a *app) drawLogin(c *gin.Context, status int, typed loginTyped, p middleware.Problem) error {
 	return a.draw(c, status, templates.PageLogin, templates.LoginView{
 		Layout: a.layout(c, nil), Form: formOf(p, "username", typed.Username),
-		ReturnTo: typed.ReturnTo, SignupClosed: a.Config.SignupClosed,
+		ReturnTo: typed.ReturnTo, SignupClosed: a.Config.SignupClosed, EmailCode: a.Config.EmailCode,
 		Passkeys: a.Passkeys.Available(), RPID: a.Passkeys.RPID(), Unknown: typed.Unknown,
 	})
 }
@@ -99,5 +99,11 @@ func (a *app) drawReauth(c *gin.Context, status int, u *models.User, page reauth
 func (a *app) drawPublic(c *gin.Context, u *models.User) error {
 	return a.draw(c, ok200, templates.PagePublic, templates.PublicView{
 		Layout: a.layout(c, u), DevInbox: a.Config.DevInbox,
+	})
+}
+
+func (a *app) drawCode(c *gin.Context, status int, page codeTyped, p middleware.Problem) error {
+	return a.draw(c, status, templates.PageLoginEmailCode, templates.EmailCodeView{
+		Layout: a.layout(c, nil), Form: formOf(p, "username", page.Login), Asked: page.Asked, Login: page.Login, CodeTTL: accounts.CodeTTL,
 	})
 }

@@ -30,7 +30,7 @@ func (r *Rooms) Handler() (http.Handler, error) {
 		},
 		Config: handlers.Config{
 			AppURL: c.AppURL, TrustedProxies: c.TrustedProxies, DevInbox: r.devInbox(),
-			SignupClosed: c.Signup != "open", SessionMaxAge: c.SessionAbsoluteTTL, PasswordMinLength: c.PasswordMinLength,
+			SignupClosed: c.Signup != "open", EmailCode: c.EmailCodeLogin == "on", SessionMaxAge: c.SessionAbsoluteTTL, PasswordMinLength: c.PasswordMinLength,
 			Operator: c.AppName, SessionIdleTTL: c.SessionIdleTTL, AccessTokenTTL: c.AccessTokenTTL,
 		},
 	})

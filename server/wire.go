@@ -139,14 +139,23 @@ func (r *Rooms) build(ctx context.Context) error {
 		DB: r.DB, Accounts: r.Accounts, Tokens: r.Tokens, Audit: r.Audit, Passwords: r.Passwords, Limits: r.Limits,
 		Metrics: r.Metrics, Box: r.Box, Factors: r.Factors, Clock: r.Clock,
 		// The strongest first: in this order people are asked for them.
-		Methods: []signin.Method{
-			r.Passkeys,
-			signin.NewTOTP(r.Factors, r.Clock),
-			signin.NewRecovery(r.Factors, r.Passwords, r.Clock),
-		},
-		Config: signin.Config{MFA: r.Config.MFA, Issuer: r.Config.AppName, LoginPerNetwork: rule(r.Config.LimitLoginPerNet), FreeTries: int(r.Config.LimitLoginFreeTries)},
+		Methods: r.methods(),
+		Config:  signin.Config{MFA: r.Config.MFA, Issuer: r.Config.AppName, LoginPerNetwork: rule(r.Config.LimitLoginPerNet), FreeTries: int(r.Config.LimitLoginFreeTries)},
 	})
 	return nil
+}
+
+// methods are the ways to sign in besides the password.
+func (r *Rooms) methods() []signin.Method {
+	list := []signin.Method{
+		r.Passkeys,
+		signin.NewTOTP(r.Factors, r.Clock),
+		signin.NewRecovery(r.Factors, r.Passwords, r.Clock),
+	}
+	if r.Config.EmailCodeLogin == "on" {
+		list = append(list, signin.NewEmailCode(r.Accounts, r.Tokens.Links))
+	}
+	return list
 }
 
 // checkKey opens the keys of a database that is about to be migrated, so that a

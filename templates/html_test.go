@@ -169,7 +169,7 @@ var fieldAttributes = map[string]map[string][]string{
 		templates.PageVerify:     {"username"},
 		templates.PageProfile:    {"username"},
 
-		templates.PageInvitation: {"username"},
+		templates.PageInvitation: {"username"}, templates.PageLoginEmailCode: {"username"},
 
 		templates.PageForgot:   {"username"},
 		templates.PageReset:    {"username"},
@@ -181,7 +181,7 @@ var fieldAttributes = map[string]map[string][]string{
 	"email": {templates.PageRegister: {"username"}, templates.PageSetup: {"email"}, templates.PageEmail: {"email"}, templates.PageInvitations: {"off"}},
 	"name":  {templates.PageRegister: {"name"}, templates.PageProfile: {"name"}, templates.PageInvitation: {"name"}},
 	"roles": {templates.PageInvitations: {"off"}},
-	"code": {templates.PageVerify: {"one-time-code"}, templates.PageReset: {"one-time-code"}, templates.PageEmailVerify: {"one-time-code"},
+	"code": {templates.PageVerify: {"one-time-code"}, templates.PageReset: {"one-time-code"}, templates.PageEmailVerify: {"one-time-code"}, templates.PageLoginEmailCode: {"one-time-code"},
 		templates.PageReauth: {"one-time-code"}, templates.PageLoginTOTP: {"one-time-code"}, templates.PageLoginEnrol: {"one-time-code"},
 		templates.PageTOTP: {"one-time-code"}, templates.PageLoginRecovery: {"off"}},
 	"token_name":       {templates.PageTokens: {"off"}},

@@ -14,7 +14,7 @@ type kept struct {
 type keptKey struct {
 	page, lang, path, operator string
 	number                     int
-	flag                       bool
+	flag, code                 bool
 }
 
 // maxKept bounds the map. What a request can choose is never part of a key, so
@@ -47,7 +47,7 @@ func (l *Layout) untouched(f *Form) bool {
 
 func (v LoginView) key() (keptKey, bool) {
 	ok := (v.Path == "/" || v.Path == "/login") && v.ReturnTo == "" && v.Unknown == "" && v.untouched(&v.Form)
-	return keptKey{path: v.Path, operator: v.Operator, flag: v.SignupClosed}, ok
+	return keptKey{path: v.Path, operator: v.Operator, flag: v.SignupClosed, code: v.EmailCode}, ok
 }
 
 func (v RegisterView) key() (keptKey, bool) {

@@ -42,6 +42,8 @@ const (
 	PageToken    = "token"    // TokenView
 	PagePersonal = "personal" // PersonalView
 
+	PageLoginEmailCode = "login_emailcode" // EmailCodeView
+
 	PageInvitation  = "invitation"  // InvitationView
 	PageInvitations = "invitations" // InvitationsView
 	PageData        = "data"        // DataView
@@ -106,6 +108,8 @@ type LoginView struct {
 	// browser may forget.
 	Passkeys      bool
 	RPID, Unknown string
+	// EmailCode shows the way to a mailed code.
+	EmailCode bool
 }
 
 // StepView is the second step of a sign-in. POST to its own address takes code.
@@ -210,6 +214,16 @@ type UndoView struct {
 	Email     string // the address that comes back
 	Login     string // the account, for password managers
 	MinLength int
+}
+
+// EmailCodeView signs in with a mailed code. POST /login/emailcode takes username
+// to ask for one, and code when it was Asked for.
+type EmailCodeView struct {
+	Layout
+	Form
+	Asked   bool
+	Login   string // what was typed, of which nobody knows whether it is an account
+	CodeTTL time.Duration
 }
 
 // InvitationView makes an account of an invitation. POST /invitation takes token,

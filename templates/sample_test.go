@@ -102,6 +102,11 @@ func gateSamples(r *templates.Renderer, lang string) []sample {
 		{"undo", templates.PageUndo, templates.UndoView{
 			Layout: layout("/undo"), Token: "gh_ot_abc", Login: "mara", Email: "mara@harbour.example", MinLength: 8,
 		}},
+		{"login-emailcode", templates.PageLoginEmailCode, templates.EmailCodeView{Layout: layout("/login/emailcode")}},
+		{"login-emailcode-asked", templates.PageLoginEmailCode, templates.EmailCodeView{
+			Layout: layout("/login/emailcode"), Asked: true, Login: "mara@harbour.example", CodeTTL: 10 * time.Minute, Form: mistake(lang, nil, "code_wrong", nil),
+		}},
+		{"login-emailcode-on", templates.PageLogin, templates.LoginView{Layout: layout("/login"), EmailCode: true}},
 		{"invitation", templates.PageInvitation, templates.InvitationView{
 			Layout: layout("/invitation"), Token: "gh_ot_abc", Email: "mara@harbour.example", MinLength: 8,
 			Form: mistake(lang, typed, "validation_failed", nil, "password", "common"),

@@ -36,6 +36,7 @@ const (
 	Invitation    LinkKind = "invitation"
 	// ResetFactors is of an operator, for who has lost every second factor.
 	ResetFactors LinkKind = "reset_factors"
+	EmailCode    LinkKind = "email_code"
 )
 
 // ErrLink is the one answer for a link, code or attempt that is unknown, used,

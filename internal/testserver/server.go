@@ -44,6 +44,7 @@ type Options struct {
 	Clock             *testkit.Clock
 	FreeTries         int
 	MFA               string // optional
+	EmailCode         bool
 	SignupPerNetwork  ratelimit.Rule
 	LoginPerNetwork   ratelimit.Rule
 	Parts             []handlers.Part
@@ -157,11 +158,19 @@ func (s *Server) build() {
 	s.SignIn = signin.New(signin.Deps{
 		DB: s.DB, Accounts: s.Accounts, Tokens: s.Tokens, Audit: record, Passwords: hasher, Limits: limits, Metrics: metrics.New(),
 		Box: box, Clock: now, Factors: s.Factors,
-		Methods: []signin.Method{s.Passkeys, signin.NewTOTP(s.Factors, now), signin.NewRecovery(s.Factors, hasher, now)},
+		Methods: s.methods(hasher),
 		Config:  signin.Config{LoginPerNetwork: o.LoginPerNetwork, FreeTries: o.FreeTries, MFA: o.MFA},
 	})
 	s.must(s.Tokens.Log.Start(ctx))
 	s.Handler = s.engine(log)
+}
+
+func (s *Server) methods(hasher *passwords.Hasher) []signin.Method {
+	list := []signin.Method{s.Passkeys, signin.NewTOTP(s.Factors, s.Clock.Now), signin.NewRecovery(s.Factors, hasher, s.Clock.Now)}
+	if s.Options.EmailCode {
+		list = append(list, signin.NewEmailCode(s.Accounts, s.Tokens.Links))
+	}
+	return list
 }
 
 func (s *Server) engine(log *slog.Logger) http.Handler {
@@ -190,7 +199,7 @@ func (s *Server) engine(log *slog.Logger) http.Handler {
 		Pages: pages(), Metrics: metrics.New(), Log: log, Clock: s.Clock.Now, Wall: time.Now, Parts: parts,
 		Config: handlers.Config{
 			AppURL: s.Options.AppURL, TrustedProxies: s.Options.TrustedProxies, DevInbox: !s.Options.NoInbox,
-			SignupClosed: s.Options.Signup != accounts.SignupOpen, SessionMaxAge: 720 * time.Hour, SessionIdleTTL: 24 * time.Hour,
+			SignupClosed: s.Options.Signup != accounts.SignupOpen, EmailCode: s.Options.EmailCode, SessionMaxAge: 720 * time.Hour, SessionIdleTTL: 24 * time.Hour,
 			AccessTokenTTL: 10 * time.Minute, PasswordMinLength: 8,
 		},
 	}))
