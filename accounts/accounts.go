@@ -31,9 +31,6 @@ const (
 	ClosingTTL = 14 * 24 * time.Hour
 	// InvitationTTL is how long an invitation waits.
 	InvitationTTL = 7 * 24 * time.Hour
-	// proofTTL is how old a proof may be for a change of a password (security
-	// rule 12).
-	proofTTL = 5 * time.Minute
 )
 
 // The values of the setting SIGNUP.

@@ -279,7 +279,7 @@ func TestAChangeOfPasswordNeedsAFreshProofAndEndsTheOtherSessions(t *testing.T) 
 		proof := tokens.Proof{User: u.ID, Session: here.ID, At: h.clock.Now(), AAL: "aal1"}
 		next := "another fine horse battery"
 		for _, p := range []tokens.Proof{
-			{}, {User: u.ID, Session: here.ID}, {User: u.ID, Session: here.ID, At: h.clock.Now().Add(-proofTTL - time.Second)},
+			{}, {User: u.ID, Session: here.ID}, {User: u.ID, Session: here.ID, At: h.clock.Now().Add(-tokens.ProofAge - time.Second)},
 			{User: u.ID, Session: elsewhere.ID, At: h.clock.Now()},
 		} {
 			wantReason(t, h.ChangePassword(h.ctx(), p, next, here.ID, visitor), "step_up_required")

@@ -16,7 +16,7 @@ import (
 // session and token ends now, and in ClosingTTL the account is erased. Until
 // then a sign-in takes it back. The answer is when it will be erased.
 func (s *Service) CloseAccount(ctx context.Context, proof tokens.Proof, by tokens.Client) (time.Time, error) {
-	if err := s.fresh(proof); err != nil {
+	if err := s.StepUp(ctx, proof); err != nil {
 		return time.Time{}, err
 	}
 	return s.closeAccount(ctx, proof.User, ownEvent(audit.AccountClosing, proof.User, by))

@@ -29,7 +29,7 @@ var dataTries = ratelimit.Rule{N: 10, Per: time.Hour}
 // person (security rule 12): a stolen session must not carry off a life. An
 // error before the first byte leaves w untouched.
 func (s *Service) MyData(ctx context.Context, proof tokens.Proof, w io.Writer, by tokens.Client) error {
-	if err := s.fresh(proof); err != nil {
+	if err := s.StepUp(ctx, proof); err != nil {
 		return err
 	}
 	if ok, wait := s.Limits.Take("my_data", dataTries, proof.User.String()); !ok {

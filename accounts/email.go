@@ -26,7 +26,7 @@ var toEmail = errand{tokens.ChangeEmail, "/account/email/verify"}
 // type the code of its mail into. Answer and work are the same for an address
 // that somebody else has, whose mailbox learns of it alone (security rule 14).
 func (s *Service) ChangeEmail(ctx context.Context, proof tokens.Proof, email string, by tokens.Client) (secrets.Raw, error) {
-	if err := s.fresh(proof); err != nil {
+	if err := s.StepUp(ctx, proof); err != nil {
 		return secrets.Raw{}, err
 	}
 	if !s.Mail.Configured() {

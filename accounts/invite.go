@@ -38,7 +38,7 @@ type Invite struct {
 // (security rule 12). An open one for the same address ends, so that a mail
 // that went astray can be replaced.
 func (s *Service) Invite(ctx context.Context, proof tokens.Proof, in Invite, by tokens.Client) (*models.Invitation, error) {
-	if err := s.fresh(proof); err != nil {
+	if err := s.StepUp(ctx, proof); err != nil {
 		return nil, err
 	}
 	if !s.Mail.Configured() {

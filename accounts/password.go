@@ -14,14 +14,11 @@ import (
 	"gatehouse/tokens"
 )
 
-// ErrStepUp asks for a fresh proof.
-var ErrStepUp = apperr.New(apperr.Forbidden, "step_up_required")
-
 // ChangePassword sets a new password on a fresh proof of its own user (security
 // rule 12). Every other session and every access token ends with it; keep is
 // the session that stays, the zero id keeps none.
 func (s *Service) ChangePassword(ctx context.Context, proof tokens.Proof, password string, keep models.ID, by tokens.Client) error {
-	if err := s.fresh(proof); err != nil {
+	if err := s.StepUp(ctx, proof); err != nil {
 		return err
 	}
 	if !keep.IsZero() && keep != proof.Session {
@@ -35,15 +32,6 @@ func (s *Service) ChangePassword(ctx context.Context, proof tokens.Proof, passwo
 		user: u, password: password, keep: keep, why: "password_changed",
 		notice: mail.KindPasswordChanged, event: ownEvent(audit.PasswordChanged, u.ID, by),
 	})
-}
-
-// fresh refuses a proof that is missing, from the future or too old.
-func (s *Service) fresh(p tokens.Proof) error {
-	age := s.Clock().Sub(p.At)
-	if p.User.IsZero() || p.At.IsZero() || age > proofTTL || age < -proofTTL {
-		return ErrStepUp
-	}
-	return nil
 }
 
 // newPassword is one change of a password: to what, why, and what it needs to

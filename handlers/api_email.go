@@ -21,7 +21,7 @@ func (a *app) apiEmail(c *gin.Context) error {
 	if err := middleware.DecodeJSON(c.Request, &in); err != nil {
 		return err
 	}
-	attempt, err := a.Accounts.ChangeEmail(c.Request.Context(), a.bearerProof(c), in.Email, a.by(c))
+	attempt, err := a.Accounts.ChangeEmail(c.Request.Context(), middleware.Proof(c), in.Email, a.by(c))
 	if err != nil {
 		return err
 	}

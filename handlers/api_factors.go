@@ -5,7 +5,6 @@ import (
 
 	"gatehouse/middleware"
 	"gatehouse/signin"
-	"gatehouse/tokens"
 )
 
 // seedJSON is the seed of an authenticator app, the one time it is shown.
@@ -25,18 +24,12 @@ func codesOf(codes []string) codesJSON { return codesJSON{append([]string{}, cod
 // nothing is a body without members.
 type nothing struct{}
 
-// bearerProof is the proof that an access token carries.
-func bearerProof(c *gin.Context) tokens.Proof {
-	p, me := middleware.Principal(c), whoIs(c)
-	return tokens.Proof{User: me.user, Session: me.session, At: p.AuthTime, AAL: p.ACR}
-}
-
 // apiTOTP answers POST /api/v1/me/factors/totp.
 func (a *app) apiTOTP(c *gin.Context) error {
 	if err := middleware.DecodeOptionalJSON(c.Request, &nothing{}); err != nil {
 		return err
 	}
-	seed, err := a.SignIn.EnrolTOTP(c.Request.Context(), bearerProof(c))
+	seed, err := a.SignIn.EnrolTOTP(c.Request.Context(), middleware.Proof(c))
 	if err != nil {
 		return err
 	}
@@ -56,7 +49,7 @@ func (a *app) apiConfirmTOTP(c *gin.Context) error {
 	if err := required("code", in.Code); err != nil {
 		return err
 	}
-	codes, _, err := a.SignIn.ConfirmTOTP(c.Request.Context(), signin.Confirm{Proof: bearerProof(c), Code: in.Code, Client: a.by(c)})
+	codes, _, err := a.SignIn.ConfirmTOTP(c.Request.Context(), signin.Confirm{Proof: middleware.Proof(c), Code: in.Code, Client: a.by(c)})
 	if err != nil {
 		return err
 	}
@@ -69,7 +62,7 @@ func (a *app) apiRemoveTOTP(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.SignIn.RemoveTOTP(ctx, bearerProof(c), a.by(c)); err != nil {
+	if err := a.SignIn.RemoveTOTP(ctx, middleware.Proof(c), a.by(c)); err != nil {
 		return err
 	}
 	return a.ended(c, receipt)
@@ -80,7 +73,7 @@ func (a *app) apiCodes(c *gin.Context) error {
 	if err := middleware.DecodeOptionalJSON(c.Request, &nothing{}); err != nil {
 		return err
 	}
-	codes, err := a.SignIn.NewCodes(c.Request.Context(), bearerProof(c), a.by(c))
+	codes, err := a.SignIn.NewCodes(c.Request.Context(), middleware.Proof(c), a.by(c))
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func (a *app) apiInvite(c *gin.Context) error {
 	if err := middleware.DecodeJSON(c.Request, &in); err != nil {
 		return err
 	}
-	inv, err := a.Accounts.Invite(c.Request.Context(), a.bearerProof(c),
+	inv, err := a.Accounts.Invite(c.Request.Context(), middleware.Proof(c),
 		accounts.Invite{Email: in.Email, Roles: in.Roles, Locale: text(in.Locale)}, a.by(c))
 	if err != nil {
 		return err

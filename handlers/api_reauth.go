@@ -8,48 +8,66 @@ import (
 	"gatehouse/internal/apperr"
 	"gatehouse/middleware"
 	"gatehouse/signin"
+	"gatehouse/tokens"
 )
 
-// reauthBody has one of the three.
+// reauthBody has one of the three, or the password and one of the others.
 type reauthBody struct {
-	Password   string          `json:"password"`
-	Code       string          `json:"code"`
+	Password   *string         `json:"password"`
+	Code       *string         `json:"code"`
 	Credential json.RawMessage `json:"credential"`
 }
 
-// proof is the method of a proof and what was shown: a passkey, a code of the
-// app, or the password.
-func (in reauthBody) proof() (signin.Reproof, error) {
-	switch {
-	case len(in.Credential) > 0 && in.Code == "" && in.Password == "":
-		return signin.Reproof{Method: "passkey", Response: &signin.PasskeyAnswer{Credential: in.Credential}}, nil
-	case len(in.Credential) > 0:
-		return signin.Reproof{}, apperr.InvalidField("credential", "one_of_two")
-	case in.Code != "" && in.Password == "":
-		return signin.Reproof{Method: "totp", Secret: in.Code}, nil
-	case in.Code != "":
-		return signin.Reproof{}, apperr.InvalidField("code", "one_of_two")
+// proofs are what was shown, the password first, so that the other factor comes
+// on top of it.
+func (b reauthBody) proofs() (list []signin.Reproof, err error) {
+	if b.Password != nil {
+		list, err = append(list, signin.Reproof{Secret: *b.Password}), required("password", *b.Password)
 	}
-	return signin.Reproof{Secret: in.Password}, required("password", in.Password)
+	switch {
+	case err != nil:
+		return nil, err
+	case b.Code != nil && b.Credential != nil:
+		return nil, apperr.InvalidField("credential", "one_of_two")
+	case b.Code != nil:
+		return append(list, signin.Reproof{Method: "totp", Secret: *b.Code}), required("code", *b.Code)
+	case b.Credential != nil:
+		answer := &signin.PasskeyAnswer{Credential: b.Credential}
+		return append(list, signin.Reproof{Method: "passkey", Response: answer}), nil
+	case list == nil:
+		return nil, required("password", "")
+	}
+	return list, nil
 }
 
-// apiReauth answers POST /api/v1/reauth: a new access token of the same
-// session whose auth_time is now (RFC 9470).
+// apiReauth answers POST /api/v1/reauth: a new access token of the same session
+// that says what was shown, and when (RFC 9470).
 func (a *app) apiReauth(c *gin.Context) error {
 	var in reauthBody
 	if err := middleware.DecodeJSON(c.Request, &in); err != nil {
 		return err
 	}
-	r, err := in.proof()
+	proofs, err := in.proofs()
 	if err != nil {
 		return err
 	}
-	me, ctx := whoIs(c), c.Request.Context()
-	r.User, r.Session, r.Client = me.user, me.session, a.web.Client(c)
-	if _, _, err := a.SignIn.Reauth(ctx, r); err != nil {
-		return middleware.WithCode("invalid_credentials", err)
+	me := whoIs(c)
+	for _, r := range proofs {
+		r.User, r.Session, r.Client = me.user, me.session, a.by(c)
+		_, _, err := a.SignIn.Reauth(c.Request.Context(), r)
+		if err != nil && !tokens.ErrNoSession.Is(err) {
+			err = middleware.WithCode("invalid_credentials", err)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	access, err := a.Tokens.Access.ForSession(ctx, me.session)
+	return a.freshToken(c)
+}
+
+// freshToken answers with an access token of the session as it is now.
+func (a *app) freshToken(c *gin.Context) error {
+	access, err := a.Tokens.Access.ForSession(c.Request.Context(), whoIs(c).session)
 	if err != nil {
 		return err
 	}

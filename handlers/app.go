@@ -44,8 +44,8 @@ func newApp(d Deps) (*app, error) {
 		AppURL: d.Config.AppURL, TrustedProxies: d.Config.TrustedProxies, DevInbox: d.Config.DevInbox, Languages: locales.Languages,
 		Clock: d.Clock, Log: d.Log, Metrics: d.Metrics, Verifier: d.Verifier, Sessions: store,
 		Services: d.Tokens.Services, Personal: d.Tokens.Personal,
-		Permitted: d.Accounts.Permitted,
-		Words:     d.Pages.Words, ErrorPage: a.errorPage,
+		Permitted: d.Accounts.Permitted, ProofLevel: d.Accounts.ProofLevel,
+		Words: d.Pages.Words, ErrorPage: a.errorPage,
 	})
 	a.web = web
 	return a, err

@@ -10,7 +10,6 @@ import (
 	"gatehouse/internal/websession"
 	"gatehouse/middleware"
 	"gatehouse/models"
-	"gatehouse/tokens"
 )
 
 // closePage answers GET /account/close: what closing means, and the button.
@@ -28,7 +27,7 @@ func (a *app) closeAccount(c *gin.Context) error {
 	if _, err := middleware.ParseForm(c.Request); err != nil {
 		return err
 	}
-	at, err := a.Accounts.CloseAccount(c.Request.Context(), proofOf(middleware.Session(c)), a.by(c))
+	at, err := a.Accounts.CloseAccount(c.Request.Context(), middleware.Proof(c), a.by(c))
 	if err != nil {
 		return err
 	}
@@ -66,16 +65,10 @@ func (a *app) apiCloseAccount(c *gin.Context) error {
 	if err := middleware.DecodeOptionalJSON(c.Request, &struct{}{}); err != nil {
 		return err
 	}
-	at, err := a.Accounts.CloseAccount(c.Request.Context(), a.bearerProof(c), a.by(c))
+	at, err := a.Accounts.CloseAccount(c.Request.Context(), middleware.Proof(c), a.by(c))
 	if err != nil {
 		return err
 	}
 	c.JSON(http.StatusAccepted, closedJSON{stamp(at)})
 	return nil
-}
-
-// bearerProof is the proof that an access token carries; accounts judges its age.
-func (a *app) bearerProof(c *gin.Context) tokens.Proof {
-	me := whoIs(c)
-	return tokens.Proof{User: me.user, Session: me.session, At: middleware.Principal(c).AuthTime}
 }

@@ -24,7 +24,7 @@ func (a *app) data(c *gin.Context) error {
 	if _, err := middleware.ParseForm(c.Request); err != nil {
 		return err
 	}
-	return a.giveData(c, proofOf(middleware.Session(c)))
+	return a.giveData(c, middleware.Proof(c))
 }
 
 // apiData answers GET /api/v1/me/data.
@@ -32,7 +32,7 @@ func (a *app) apiData(c *gin.Context) error {
 	if c.Request.Method == http.MethodHead {
 		return nil // a file that nobody reads is not worth its event
 	}
-	return a.giveData(c, a.bearerProof(c))
+	return a.giveData(c, middleware.Proof(c))
 }
 
 // giveData streams the file. As long as nothing was sent an error has its own

@@ -6,7 +6,6 @@ import (
 
 	"gatehouse/accounts"
 	"gatehouse/middleware"
-	"gatehouse/tokens"
 )
 
 // What a signed-in session remembers of a change of address.
@@ -14,11 +13,6 @@ const (
 	keptEmailAttempt = "email_attempt"
 	keptNewEmail     = "email_new"
 )
-
-// proofOf is the proof that the session of a page has; accounts judges its age.
-func proofOf(s *tokens.Session) tokens.Proof {
-	return tokens.Proof{User: s.UserID, Session: s.ID, At: s.AuthTime.Time, AAL: s.ACR}
-}
 
 // emailForm answers GET /account/email.
 func (a *app) emailForm(c *gin.Context) error {
@@ -41,7 +35,7 @@ func (a *app) email(c *gin.Context) error {
 		return err
 	}
 	typed := form.Get("email")
-	attempt, err := a.Accounts.ChangeEmail(c.Request.Context(), proofOf(s), typed, a.by(c))
+	attempt, err := a.Accounts.ChangeEmail(c.Request.Context(), s.Proof(), typed, a.by(c))
 	if err != nil {
 		return a.mistake(c, err, func(status int, p middleware.Problem) error { return a.drawEmail(c, status, u, typed, p) })
 	}

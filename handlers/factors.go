@@ -3,7 +3,6 @@ package handlers
 import (
 	"github.com/gin-gonic/gin"
 
-	"gatehouse/accounts"
 	"gatehouse/internal/websession"
 	"gatehouse/middleware"
 	"gatehouse/models"
@@ -12,17 +11,7 @@ import (
 )
 
 // The pages that change second factors. Each asks for a fresh proof, at least
-// as strong as what the account has; the room is the judge of it.
-
-// strongEnough sends a browser to prove more, where the room asked for it, and
-// back to the page afterwards.
-func (a *app) strongEnough(c *gin.Context, err error, back string) error {
-	if accounts.ErrStepUp.Is(err) {
-		middleware.SeeOther(c, "/account/reauth?return_to="+back)
-		return nil
-	}
-	return err
-}
+// as strong as what the account has: a guard asks for it, and the room does too.
 
 const securityPage = "/account/security"
 
@@ -50,21 +39,18 @@ func (a *app) totp(c *gin.Context) error {
 	if form.Has("code") {
 		return a.confirmTOTP(c, s, u, form.Get("code"))
 	}
-	seed, err := a.SignIn.EnrolTOTP(c.Request.Context(), proofOf(s))
+	seed, err := a.SignIn.EnrolTOTP(c.Request.Context(), s.Proof())
 	if err != nil {
-		return a.strongEnough(c, err, c.Request.URL.Path)
+		return err
 	}
 	return a.drawTOTP(c, ok200, u, &seed, none)
 }
 
 func (a *app) confirmTOTP(c *gin.Context, s *tokens.Session, u *models.User, code string) error {
 	codes, started, err := a.SignIn.ConfirmTOTP(c.Request.Context(), signin.Confirm{
-		Proof: proofOf(s), Browser: s, Code: code, Client: a.by(c),
+		Proof: s.Proof(), Browser: s, Code: code, Client: a.by(c),
 	})
-	switch {
-	case accounts.ErrStepUp.Is(err):
-		return a.strongEnough(c, err, c.Request.URL.Path)
-	case err != nil:
+	if err != nil {
 		return a.mistake(c, err, func(status int, p middleware.Problem) error {
 			return a.drawTOTP(c, status, u, &signin.Enrolment{}, p) // a seed is shown once
 		})
@@ -78,9 +64,9 @@ func (a *app) confirmTOTP(c *gin.Context, s *tokens.Session, u *models.User, cod
 
 // removeTOTP answers POST /account/security/totp/remove.
 func (a *app) removeTOTP(c *gin.Context) error {
-	err := a.SignIn.RemoveTOTP(c.Request.Context(), proofOf(middleware.Session(c)), a.by(c))
+	err := a.SignIn.RemoveTOTP(c.Request.Context(), middleware.Proof(c), a.by(c))
 	if err != nil {
-		return a.strongEnough(c, err, securityPage)
+		return err
 	}
 	return a.done(c, good("totp_off"), securityPage)
 }
@@ -92,9 +78,9 @@ func (a *app) newCodes(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	codes, err := a.SignIn.NewCodes(c.Request.Context(), proofOf(s), a.by(c))
+	codes, err := a.SignIn.NewCodes(c.Request.Context(), s.Proof(), a.by(c))
 	if err != nil {
-		return a.strongEnough(c, err, securityPage)
+		return err
 	}
 	return a.drawCodes(c, u, "recovery_on", codes, securityPage)
 }

@@ -167,10 +167,10 @@ func TestAProofForAFactorIsAsStrongAsTheFactor(t *testing.T) {
 	b.Post("/account/security/totp/remove").Leads("/account/reauth?return_to=%2Faccount%2Fsecurity%2Ftotp%2Fremove")
 	b.Get("/account/reauth?return_to=/account/security").Is(200).Has(`name="code"`).Lacks(`name="password"`)
 	// A password proves less than what is to go.
-	b.Post("/account/reauth", "password", password, "return_to", "/account/security").Leads("/account/security")
-	b.Post("/account/security/totp/remove").Leads("/account/reauth?return_to=/account/security")
-	b.Post("/account/security/recovery").Leads("/account/reauth?return_to=/account/security")
-	b.Post("/account/security/totp").Leads("/account/reauth?return_to=/account/security/totp")
+	b.Post("/account/reauth", "password", password, "return_to", "/account/security").Leads("/account/reauth?return_to=%2Faccount%2Fsecurity")
+	b.Post("/account/security/totp/remove").Leads("/account/reauth?return_to=%2Faccount%2Fsecurity%2Ftotp%2Fremove")
+	b.Post("/account/security/recovery").Leads("/account/reauth?return_to=%2Faccount%2Fsecurity%2Frecovery")
+	b.Post("/account/security/totp").Leads("/account/reauth?return_to=%2Faccount%2Fsecurity%2Ftotp")
 	code := appCode(s, secret, 0)
 	b.Post("/account/reauth", "code", code, "return_to", "/account/security").Leads("/account/security")
 	b.Post("/account/reauth", "code", code, "return_to", "/account/security").Is(401).Has("has been used")
@@ -224,7 +224,9 @@ func TestACodeAppIsSetUpAndAskedForByAProgram(t *testing.T) {
 	if h := weak.Header.Get("WWW-Authenticate"); !strings.Contains(h, `acr_values="aal2"`) {
 		t.Error(h)
 	}
-	q.Post("/api/v1/reauth", "password", password, "code", "123456").Fails(422, "validation_failed")
+	q.Post("/api/v1/reauth", "password", password, "code", "000000").Fails(401, "invalid_credentials")
+	q.Call(http.MethodPost, "/api/v1/reauth", map[string]any{}).Fails(422, "validation_failed")
+	q.Post("/api/v1/reauth", "password", "", "code", "123456").Fails(422, "validation_failed")
 	q.Access = q.Post("/api/v1/reauth", "code", appCode(s, secret, 0)).Is(200).Text("access_token")
 	if claims := claimsOf(t, q.Access); claims["acr"] != "aal2" {
 		t.Errorf("after a code: %v", claims)

@@ -46,7 +46,7 @@ func (a *app) changeInvitations(c *gin.Context) error {
 		return a.done(c, good("invitation_withdrawn"), "/admin/invitations")
 	}
 	typed := inviteTyped{Email: form.Get("email"), Roles: form.Get("roles")}
-	inv, err := a.Accounts.Invite(c.Request.Context(), proofOf(s),
+	inv, err := a.Accounts.Invite(c.Request.Context(), s.Proof(),
 		accounts.Invite{Email: typed.Email, Roles: strings.Fields(typed.Roles)}, a.by(c))
 	if accounts.ErrAboveYours.Is(err) {
 		// On the form it is a mistake like others, beside its field.

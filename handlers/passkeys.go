@@ -3,7 +3,6 @@ package handlers
 import (
 	"github.com/gin-gonic/gin"
 
-	"gatehouse/accounts"
 	"gatehouse/internal/apperr"
 	"gatehouse/middleware"
 	"gatehouse/models"
@@ -20,7 +19,7 @@ type passkeysTyped struct{ ID, Name string }
 func (a *app) passkeys(c *gin.Context) error { return a.passkeysDrawn(c, ok200, passkeysTyped{}, none) }
 
 func (a *app) passkeysDrawn(c *gin.Context, status int, typed passkeysTyped, p middleware.Problem) error {
-	s, u, err := a.signedIn(c)
+	_, u, err := a.signedIn(c)
 	if err != nil {
 		return err
 	}
@@ -28,7 +27,7 @@ func (a *app) passkeysDrawn(c *gin.Context, status int, typed passkeysTyped, p m
 	if err != nil {
 		return err
 	}
-	return a.drawPasskeys(c, status, passkeysDrawing{s, u, list, typed}, p)
+	return a.drawPasskeys(c, status, passkeysDrawing{u, list, typed}, p)
 }
 
 // passkeyOwner is who changes their passkeys here.
@@ -104,12 +103,8 @@ func (a *app) removePasskey(c *gin.Context) error {
 	return a.done(c, good("passkey_removed", "Name", key.Name), passkeysPage)
 }
 
-// passkeyMistake shows what is wrong, or asks for a stronger proof first.
+// passkeyMistake shows what is wrong.
 func (a *app) passkeyMistake(c *gin.Context, err error, typed passkeysTyped) error {
-	if accounts.ErrStepUp.Is(err) {
-		middleware.SeeOther(c, "/account/reauth?return_to="+passkeysPage)
-		return nil
-	}
 	return a.mistake(c, err, func(status int, p middleware.Problem) error { return a.passkeysDrawn(c, status, typed, p) })
 }
 

@@ -221,7 +221,7 @@ func TestWithoutAFreshProofThePageAsksForItBeforeAnythingIsTyped(t *testing.T) {
 	s.Clock.Advance(6 * time.Minute)
 	b.Get("/account/tokens").Is(200).Has(`href="/account/reauth?return_to=/account/tokens"`).Lacks(`name="token_name"`)
 	b.Post("/account/tokens", "token_name", "x", "profile:read", "1").Leads("/account/reauth?return_to=%2Faccount%2Ftokens")
-	b.Post("/account/reauth", "password", password, "return_to", "/account/tokens").Leads("/account/tokens")
+	b.Post("/account/reauth", "password", password, "return_to", "/account/tokens").Leads("/account/reauth/continue")
 	b.Get("/account/tokens").Is(200).Has(`name="token_name"`)
 }
 

@@ -31,13 +31,15 @@ type Guard string
 
 // The guards, in the order in which they are asked.
 const (
-	Session      Guard = "session"       // signed in with a browser
-	Recent       Guard = "recent"        // and proved again a short time ago
-	Bearer       Guard = "bearer"        // an access token
-	Account      Guard = "scope:account" // of a sign-in, not a personal token
-	RecentBearer Guard = "recent_bearer" // whose proof is fresh
-	Service      Guard = "service"       // the credential of a service
-	DevInbox     Guard = "dev_inbox"     // on this machine only
+	Session  Guard = "session"       // signed in with a browser
+	Recent   Guard = "recent"        // and proved again a short time ago
+	StepUp   Guard = "step_up"       // Recent, with all factors that the account has
+	Second   Guard = "second"        // StepUp, but for a password that the route takes itself
+	AAL2     Guard = "aal2"          // Recent, with two factors
+	Bearer   Guard = "bearer"        // an access token
+	Account  Guard = "scope:account" // of a sign-in, not a personal token
+	Service  Guard = "service"       // the credential of a service
+	DevInbox Guard = "dev_inbox"     // on this machine only
 )
 
 // Route is one row of the route table.
@@ -108,39 +110,40 @@ var table = []Route{
 	{get, "/account", Page, guards(Session), (*app).account},
 	{get, "/account/profile", Page, guards(Session), (*app).profileForm},
 	{post, "/account/profile", Page, guards(Session), (*app).profile},
-	{get, "/account/email", Page, guards(Session, Recent), (*app).emailForm},
-	{post, "/account/email", Page, guards(Session, Recent), (*app).email},
+	{get, "/account/email", Page, guards(Session, StepUp), (*app).emailForm},
+	{post, "/account/email", Page, guards(Session, StepUp), (*app).email},
 	{get, "/account/email/verify", Page, guards(Session), (*app).emailVerifyForm},
 	{post, "/account/email/verify", Page, guards(Session), (*app).emailVerify},
 	{get, "/account/security", Page, guards(Session), (*app).securityForm},
-	{post, "/account/security", Page, guards(Session), (*app).security},
-	{get, "/account/security/totp", Page, guards(Session, Recent), (*app).totpForm},
-	{post, "/account/security/totp", Page, guards(Session, Recent), (*app).totp},
+	{post, "/account/security", Page, guards(Session, Second), (*app).security},
+	{get, "/account/security/totp", Page, guards(Session, StepUp), (*app).totpForm},
+	{post, "/account/security/totp", Page, guards(Session, StepUp), (*app).totp},
 	{get, "/account/security/totp/remove", Page, guards(Session), (*app).backToSecurity},
-	{post, "/account/security/totp/remove", Page, guards(Session, Recent), (*app).removeTOTP},
+	{post, "/account/security/totp/remove", Page, guards(Session, StepUp), (*app).removeTOTP},
 	{get, "/account/security/recovery", Page, guards(Session), (*app).backToSecurity},
-	{post, "/account/security/recovery", Page, guards(Session, Recent), (*app).newCodes},
+	{post, "/account/security/recovery", Page, guards(Session, StepUp), (*app).newCodes},
 	{get, "/account/security/passkeys", Page, guards(Session), (*app).passkeys},
-	{post, "/account/security/passkeys", Page, guards(Session, Recent), (*app).addPasskey},
-	{post, "/account/security/passkeys/begin", Page, guards(Session, Recent), (*app).passkeysBegin},
+	{post, "/account/security/passkeys", Page, guards(Session, StepUp), (*app).addPasskey},
+	{post, "/account/security/passkeys/begin", Page, guards(Session, StepUp), (*app).passkeysBegin},
 	{get, "/account/security/passkeys/change", Page, guards(Session), (*app).backToPasskeys},
 	{post, "/account/security/passkeys/change", Page, guards(Session), (*app).changePasskey},
 	{get, "/account/security/passkeys/remove", Page, guards(Session), (*app).backToPasskeys},
-	{post, "/account/security/passkeys/remove", Page, guards(Session, Recent), (*app).removePasskey},
+	{post, "/account/security/passkeys/remove", Page, guards(Session, StepUp), (*app).removePasskey},
 	{get, "/account/sessions", Page, guards(Session), (*app).sessions},
 	{post, "/account/sessions", Page, guards(Session, Recent), (*app).endSessions},
 	{get, "/account/tokens", Page, guards(Session), (*app).tokensForm},
-	{post, "/account/tokens", Page, guards(Session, Recent), (*app).changeTokens},
+	{post, "/account/tokens", Page, guards(Session, StepUp), (*app).changeTokens},
 	{get, "/account/data", Page, guards(Session), (*app).dataPage},
-	{post, "/account/data", Page, guards(Session, Recent), (*app).data},
-	{get, "/account/close", Page, guards(Session, Recent), (*app).closePage},
-	{post, "/account/close", Page, guards(Session, Recent), (*app).closeAccount},
+	{post, "/account/data", Page, guards(Session, StepUp), (*app).data},
+	{get, "/account/close", Page, guards(Session, StepUp), (*app).closePage},
+	{post, "/account/close", Page, guards(Session, StepUp), (*app).closeAccount},
 	{get, "/account/reauth", Page, guards(Session), (*app).reauthForm},
 	{post, "/account/reauth", Page, guards(Session), (*app).reauth},
 	{post, "/account/reauth/passkey/begin", Page, guards(Session), (*app).reauthPasskeyBegin},
+	{get, "/account/reauth/continue", Page, guards(Session), (*app).continueForm},
 
-	{get, "/admin/invitations", Page, guards(Session, permitted(accounts.PermitInvite), Recent), (*app).invitations},
-	{post, "/admin/invitations", Page, guards(Session, permitted(accounts.PermitInvite), Recent), (*app).changeInvitations},
+	{get, "/admin/invitations", Page, guards(Session, permitted(accounts.PermitInvite), StepUp), (*app).invitations},
+	{post, "/admin/invitations", Page, guards(Session, permitted(accounts.PermitInvite), StepUp), (*app).changeInvitations},
 
 	{get, "/dev/inbox", Page, guards(DevInbox), (*app).inbox},
 	{get, "/dev/inbox.json", API, guards(DevInbox), (*app).inboxJSON},
@@ -165,32 +168,32 @@ var table = []Route{
 	{post, "/api/v1/reauth", API, guards(Bearer, Account), (*app).apiReauth},
 	{post, "/api/v1/reauth/passkey/begin", API, guards(Bearer, Account), (*app).apiReauthPasskeyBegin},
 	{get, "/api/v1/me", API, guards(Bearer, scoped(tokens.ScopeProfileRead)), (*app).apiMe},
-	{remove, "/api/v1/me", API, guards(Bearer, Account, RecentBearer), (*app).apiCloseAccount},
-	{get, "/api/v1/me/data", API, guards(Bearer, Account, RecentBearer), (*app).apiData},
+	{remove, "/api/v1/me", API, guards(Bearer, Account, StepUp), (*app).apiCloseAccount},
+	{get, "/api/v1/me/data", API, guards(Bearer, Account, StepUp), (*app).apiData},
 	{get, "/api/v1/data/keys", Public, nil, (*app).apiDataKeys},
 	{patch, "/api/v1/me", API, guards(Bearer, scoped(tokens.ScopeProfileWrite)), (*app).apiProfile},
-	{post, "/api/v1/me/password", API, guards(Bearer, Account), (*app).apiPassword},
-	{post, "/api/v1/me/email", API, guards(Bearer, Account, RecentBearer), (*app).apiEmail},
+	{post, "/api/v1/me/password", API, guards(Bearer, Account, Second), (*app).apiPassword},
+	{post, "/api/v1/me/email", API, guards(Bearer, Account, StepUp), (*app).apiEmail},
 	{post, "/api/v1/me/email/verify", API, guards(Bearer, Account), (*app).apiEmailVerify},
-	{post, "/api/v1/me/factors/totp", API, guards(Bearer, Account, RecentBearer), (*app).apiTOTP},
-	{post, "/api/v1/me/factors/totp/confirm", API, guards(Bearer, Account, RecentBearer), (*app).apiConfirmTOTP},
-	{remove, "/api/v1/me/factors/totp", API, guards(Bearer, Account, RecentBearer), (*app).apiRemoveTOTP},
-	{post, "/api/v1/me/factors/recovery", API, guards(Bearer, Account, RecentBearer), (*app).apiCodes},
+	{post, "/api/v1/me/factors/totp", API, guards(Bearer, Account, StepUp), (*app).apiTOTP},
+	{post, "/api/v1/me/factors/totp/confirm", API, guards(Bearer, Account, StepUp), (*app).apiConfirmTOTP},
+	{remove, "/api/v1/me/factors/totp", API, guards(Bearer, Account, StepUp), (*app).apiRemoveTOTP},
+	{post, "/api/v1/me/factors/recovery", API, guards(Bearer, Account, StepUp), (*app).apiCodes},
 	{get, "/api/v1/me/sessions", API, guards(Bearer, scoped(tokens.ScopeSessionsRead)), (*app).apiSessions},
-	{remove, "/api/v1/me/sessions", API, guards(Bearer, Account, RecentBearer), (*app).apiEndOthers},
-	{remove, "/api/v1/me/sessions/:id", API, guards(Bearer, Account, RecentBearer), (*app).apiEndSession},
+	{remove, "/api/v1/me/sessions", API, guards(Bearer, Account, Recent), (*app).apiEndOthers},
+	{remove, "/api/v1/me/sessions/:id", API, guards(Bearer, Account, Recent), (*app).apiEndSession},
 	{get, "/api/v1/me/factors/passkeys", API, guards(Bearer, Account), (*app).apiPasskeys},
-	{post, "/api/v1/me/factors/passkeys/begin", API, guards(Bearer, Account, RecentBearer), (*app).apiAddPasskeyBegin},
-	{post, "/api/v1/me/factors/passkeys", API, guards(Bearer, Account, RecentBearer), (*app).apiAddPasskey},
+	{post, "/api/v1/me/factors/passkeys/begin", API, guards(Bearer, Account, StepUp), (*app).apiAddPasskeyBegin},
+	{post, "/api/v1/me/factors/passkeys", API, guards(Bearer, Account, StepUp), (*app).apiAddPasskey},
 	{patch, "/api/v1/me/factors/passkeys/:id", API, guards(Bearer, Account), (*app).apiRenamePasskey},
-	{remove, "/api/v1/me/factors/passkeys/:id", API, guards(Bearer, Account, RecentBearer), (*app).apiRemovePasskey},
+	{remove, "/api/v1/me/factors/passkeys/:id", API, guards(Bearer, Account, StepUp), (*app).apiRemovePasskey},
 	{get, "/api/v1/me/tokens", API, guards(Bearer, Account), (*app).apiPersonal},
-	{post, "/api/v1/me/tokens", API, guards(Bearer, Account, RecentBearer), (*app).apiMakePersonal},
-	{remove, "/api/v1/me/tokens/:id", API, guards(Bearer, Account, RecentBearer), (*app).apiEndPersonal},
+	{post, "/api/v1/me/tokens", API, guards(Bearer, Account, StepUp), (*app).apiMakePersonal},
+	{remove, "/api/v1/me/tokens/:id", API, guards(Bearer, Account, Recent), (*app).apiEndPersonal},
 
 	{get, "/api/v1/admin/invitations", API, guards(Bearer, Account, permitted(accounts.PermitInvite)), (*app).apiInvitations},
-	{post, "/api/v1/admin/invitations", API, guards(Bearer, Account, permitted(accounts.PermitInvite), RecentBearer), (*app).apiInvite},
-	{remove, "/api/v1/admin/invitations/:id", API, guards(Bearer, Account, permitted(accounts.PermitInvite), RecentBearer), (*app).apiWithdrawInvitation},
+	{post, "/api/v1/admin/invitations", API, guards(Bearer, Account, permitted(accounts.PermitInvite), StepUp), (*app).apiInvite},
+	{remove, "/api/v1/admin/invitations/:id", API, guards(Bearer, Account, permitted(accounts.PermitInvite), Recent), (*app).apiWithdrawInvitation},
 
 	{post, "/oauth/introspect", OAuth, guards(Service), (*app).introspect},
 	{post, "/oauth/revoke", OAuth, nil, (*app).revokeToken},
@@ -283,10 +286,14 @@ func (a *app) guard(g Guard) gin.HandlerFunc {
 		return a.web.RequireSession
 	case Recent:
 		return a.web.RequireRecent
+	case StepUp:
+		return a.web.RequireStepUp
+	case Second:
+		return a.web.RequireSecond
+	case AAL2:
+		return a.web.RequireAAL(2)
 	case Bearer:
 		return a.web.Bearer
-	case RecentBearer:
-		return a.web.RequireRecentBearer
 	case Service:
 		return a.web.RequireService
 	case DevInbox:

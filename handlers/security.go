@@ -6,6 +6,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/middleware"
+	"gatehouse/signin"
 	"gatehouse/tokens"
 )
 
@@ -41,7 +42,7 @@ func (a *app) newPassword(c *gin.Context, s *tokens.Session, form middleware.For
 	if err := required("current_password", current, "new_password", fresh); err != nil {
 		return err
 	}
-	proof, err := a.prove(c, s, current)
+	proof, err := a.prove(c, s, signin.Reproof{Secret: current})
 	if err != nil {
 		return err
 	}

@@ -99,9 +99,13 @@ func sessionRow(s models.Session) templates.SessionRow {
 }
 
 func (a *app) drawTokens(c *gin.Context, status int, u *models.User, list []models.PersonalToken, typed tokensTyped, p middleware.Problem) error {
+	proved, err := a.web.Proved(c)
+	if err != nil {
+		return err
+	}
 	today := a.now()
 	view := templates.TokensView{
-		Layout: a.layout(c, u), Form: tokensFormOf(typed, p), TTL: a.Config.AccessTokenTTL, Proved: a.web.Proved(c),
+		Layout: a.layout(c, u), Form: tokensFormOf(typed, p), TTL: a.Config.AccessTokenTTL, Proved: proved,
 		First: today.Format(time.DateOnly), Last: today.Add(tokens.PersonalLongest).AddDate(0, 0, -1).Format(time.DateOnly),
 	}
 	for _, t := range list {

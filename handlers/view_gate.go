@@ -1,6 +1,9 @@
 package handlers
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/accounts"
@@ -90,10 +93,20 @@ func (a *app) drawUndo(c *gin.Context, status int, token string, undo accounts.E
 	})
 }
 
-func (a *app) drawReauth(c *gin.Context, status int, u *models.User, page reauthTyped, p middleware.Problem) error {
+func (a *app) drawReauth(c *gin.Context, status int, u *models.User, typed reauthTyped, ways []string, p middleware.Problem) error {
 	return a.draw(c, status, templates.PageReauth, templates.ReauthView{
-		Layout: a.layout(c, u), Form: formOf(p), Login: loginName(u), ReturnTo: page.Back, Code: page.Code, Passkey: page.Passkey,
+		Layout: a.layout(c, u), Form: formOf(p), Login: loginName(u), ReturnTo: typed.Back, Method: typed.Method, Ways: ways,
 	})
+}
+
+func (a *app) drawContinue(c *gin.Context, u *models.User, pending middleware.Pending) error {
+	view := templates.ContinueView{Layout: a.layout(c, u), Path: pending.Path}
+	for _, name := range slices.Sorted(maps.Keys(pending.Fields)) {
+		for _, value := range pending.Fields[name] {
+			view.Fields = append(view.Fields, templates.ContinueField{Name: name, Value: value})
+		}
+	}
+	return a.draw(c, ok200, templates.PageContinue, view)
 }
 
 func (a *app) drawPublic(c *gin.Context, u *models.User) error {

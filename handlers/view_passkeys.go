@@ -5,24 +5,25 @@ import (
 
 	"gatehouse/middleware"
 	"gatehouse/models"
-	"gatehouse/signin"
 	"gatehouse/templates"
-	"gatehouse/tokens"
 )
 
 // passkeysDrawing is what the page of passkeys is drawn from.
 type passkeysDrawing struct {
-	session *tokens.Session
-	user    *models.User
-	list    []models.Passkey
-	typed   passkeysTyped
+	user  *models.User
+	list  []models.Passkey
+	typed passkeysTyped
 }
 
 func (a *app) drawPasskeys(c *gin.Context, status int, d passkeysDrawing, p middleware.Problem) error {
+	proved, err := a.web.Proved(c)
+	if err != nil {
+		return err
+	}
 	form := formOf(p, "name", d.typed.Name)
 	view := templates.PasskeysView{
 		Layout: a.layout(c, d.user), Form: form, Off: !a.Passkeys.Available(),
-		Proved: a.web.Proved(c) && (len(d.list) == 0 || d.session.ACR == signin.AAL2),
+		Proved: proved,
 	}
 	for _, k := range d.list {
 		row := templates.PasskeyRow{ID: k.ID.String(), Name: k.Name, Synced: k.BackupEligible != 0, Since: k.CreatedAt.Time, LastUsed: k.LastUsedAt.Time}

@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"time"
 
+	"gatehouse/accounts"
 	"gatehouse/internal/apperr"
+	"gatehouse/tokens"
 )
 
 // kindTable gives each kind its status and the code that a program reads when
@@ -83,16 +85,11 @@ func waitOf(e *apperr.Error) time.Duration {
 
 // challengeOf is the WWW-Authenticate of an answer: with every 401 (RFC 9110,
 // section 15.5.2), without an error code when no token was sent (RFC 6750,
-// section 3.1), with the scope that is missing (section 3), and with the age that is asked for at a step-up (RFC 9470,
-// section 3).
+// section 3.1), and with the scope that is missing (section 3).
 func challengeOf(e *apperr.Error, p Problem) string {
 	switch {
-	case e.Reason == "step_up_required" && e.Params["ACR"] != nil:
-		return fmt.Sprintf(`Bearer error="insufficient_user_authentication", error_description="A stronger proof is needed", acr_values="%v", max_age="%d"`,
-			e.Params["ACR"], int(RecentAge/time.Second))
 	case e.Reason == "step_up_required":
-		return fmt.Sprintf(`Bearer error="insufficient_user_authentication", error_description="A fresh proof is needed", max_age="%d"`,
-			int(RecentAge/time.Second))
+		return stepUpChallenge(e)
 	case p.Code == "insufficient_scope":
 		return fmt.Sprintf(`Bearer realm="gatehouse", error="insufficient_scope", scope="%v"`, e.Params["Scope"])
 	case p.Status != http.StatusUnauthorized:
@@ -103,4 +100,14 @@ func challengeOf(e *apperr.Error, p Problem) string {
 		return `Bearer realm="gatehouse", error="invalid_token"`
 	}
 	return `Bearer realm="gatehouse"`
+}
+
+// stepUpChallenge says what a proof has to be (RFC 9470, section 3): how young,
+// and of which level where that is known.
+func stepUpChallenge(e *apperr.Error) string {
+	challenge := `Bearer error="insufficient_user_authentication", error_description="A fresh proof is needed"`
+	if level, ok := e.Params[accounts.ParamACR].(string); ok {
+		challenge += `, acr_values="` + level + `"`
+	}
+	return challenge + fmt.Sprintf(`, max_age="%d"`, int(tokens.ProofAge/time.Second))
 }

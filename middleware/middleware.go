@@ -44,6 +44,8 @@ type Deps struct {
 	Personal *tokens.Personal
 	// Permitted reads from the database whether somebody has a permission now.
 	Permitted func(ctx context.Context, user models.ID, p accounts.Permission) (bool, error)
+	// ProofLevel is how strong a proof has to be that changes an account.
+	ProofLevel func(ctx context.Context, user models.ID) (string, error)
 	// Words gives the sentence of a locale key, "" when there is none.
 	Words func(lang, key string, params map[string]any) string
 	// ErrorPage draws the page of a failure. It must not write the status.

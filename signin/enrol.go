@@ -10,7 +10,6 @@ import (
 
 	"gorm.io/gorm"
 
-	"gatehouse/accounts"
 	"gatehouse/audit"
 	"gatehouse/internal/apperr"
 	"gatehouse/internal/database"
@@ -25,8 +24,6 @@ const (
 	seedSize = 20
 	// enrolTTL is how long a seed waits for its first code.
 	enrolTTL = 15 * time.Minute
-	// proofTTL is how fresh a proof is that changes a factor (security rule 12).
-	proofTTL = 5 * time.Minute
 )
 
 // The place of a seed that waits, see secrets.Box; its row is the id of the
@@ -60,22 +57,18 @@ type Enrolment struct {
 	URI    secrets.Raw // as a QR code holds it
 }
 
-// mayChange refuses a proof that is not fresh, or weaker than what the account
-// has: who has only the password may not take the other factor away, nor put
-// one of their own beside it (security rule 12).
+// mayChange reads whose factors are about to change, on a proof that is fresh
+// and as strong as what the account has: who has only the password may not take
+// the other factor away, nor put one of their own beside it.
 func (f *Flow) mayChange(ctx context.Context, p tokens.Proof) (Account, error) {
-	if p.User.IsZero() || !Recent(p.At, f.Clock(), proofTTL) {
-		return Account{}, accounts.ErrStepUp
+	if err := f.Accounts.StepUp(ctx, p); err != nil {
+		return Account{}, err
 	}
 	u, err := f.Accounts.Get(ctx, p.User)
 	if err != nil {
 		return Account{}, err
 	}
-	a, err := f.account(ctx, u)
-	if err == nil && a.Held.Second() && p.AAL != AAL2 {
-		err = accounts.ErrStepUp.WithParam("ACR", AAL2)
-	}
-	return a, err
+	return f.account(ctx, u)
 }
 
 // EnrolTOTP makes a seed for an authenticator app. It opens nothing before a

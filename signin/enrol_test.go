@@ -265,7 +265,7 @@ func TestAFactorIsChangedOnlyOnAProofAsStrongAsIt(t *testing.T) {
 		_, p := h.signedIn()
 		h.enrolled(p)
 		stale, future, nobody := strong(p), strong(p), strong(p)
-		stale.At, future.At, nobody.User = p.At.Add(-proofTTL-1), p.At.Add(proofTTL+time.Second), models.ID{}
+		stale.At, future.At, nobody.User = p.At.Add(-tokens.ProofAge-1), p.At.Add(tokens.ProofAge+time.Second), models.ID{}
 		for name, bad := range map[string]tokens.Proof{"password alone": p, "too old": stale, "from the future": future, "nobody's": nobody, "none": {}} {
 			for what, do := range map[string]func() error{
 				"enrol":   func() error { _, err := h.EnrolTOTP(h.ctx(), bad); return err },

@@ -157,7 +157,7 @@ func (p *Passkeys) mayChange(ctx context.Context, o PasskeyOwner) ([]models.Pass
 	var others int64 // authenticator apps
 	err = p.DB.Read(ctx).Model(&models.TOTPFactor{}).Where("user_id = ?", o.User.ID).Count(&others).Error
 	if err == nil && len(list)+int(others) > 0 {
-		return nil, accounts.ErrStepUp
+		return nil, accounts.ErrStepUp.WithParam(accounts.ParamACR, AAL2)
 	}
 	return list, database.Unavailable(err)
 }

@@ -3,8 +3,10 @@ package signin
 import (
 	"context"
 	"slices"
+	"time"
 
 	"gatehouse/models"
+	"gatehouse/tokens"
 )
 
 // The values of the setting MFA.
@@ -17,8 +19,8 @@ const (
 // Levels of assurance (NIST SP 800-63B-4, sections 2.1 and 2.2), the values of
 // the claim "acr".
 const (
-	AAL1 = "aal1" // one factor
-	AAL2 = "aal2" // two
+	AAL1 = tokens.AAL1 // one factor
+	AAL2 = tokens.AAL2 // two
 )
 
 // Enrol stands among the methods that are wanted next when the policy asks for
@@ -46,6 +48,9 @@ type progress struct {
 	amr     []string
 	// complete says that no second factor is wanted any more.
 	complete bool
+	// since, when set, is the time of the oldest part of a proof that was given
+	// in two parts.
+	since time.Time
 }
 
 // with is the progress after one more method.

@@ -14,8 +14,8 @@ import (
 	"gatehouse/tokens"
 )
 
-// Recent reports whether a proof of authTime is still fresh enough at now. It
-// is the one rule of "RequireRecent" (security rule 12).
+// Recent reports whether a proof of authTime is still fresh enough at now
+// (security rule 12).
 func Recent(authTime, now time.Time, limit time.Duration) bool {
 	age := now.Sub(authTime)
 	return !authTime.IsZero() && age <= limit && age >= -limit
@@ -38,9 +38,13 @@ type Reproof struct {
 // another cookie (security rule 9; ASVS 5.0, 7.2.4): one that was stolen before
 // the proof must not profit from it.
 //
-// The session says from then on what was shown: after a password it is AAL1;
-// something that one has, on top of the session that a first factor began, is
-// AAL2. A recovery code is no proof here: it lets in who lost a factor, and
+// The session says from then on what was shown, and never more: a password alone
+// leaves it at AAL1, whatever it was before. Something that one has, on top of a
+// session that a password began, is AAL2 (NIST SP 800-63B-4, section 2.2.3 lets a
+// live session stand for the factor that began it). A password on top of
+// something that one has shown in the last minutes keeps the level, and the time
+// of the older part: who has the password must not make the other factor look
+// fresh. A recovery code is no proof here: it lets in who lost a factor, and
 // nothing else.
 func (f *Flow) Reauth(ctx context.Context, r Reproof) (tokens.Proof, tokens.Started, error) {
 	m := f.method(r.Method)
@@ -91,28 +95,36 @@ func (f *Flow) mustChange(ctx context.Context, t try, s slot) error {
 	return ErrMustChange
 }
 
-// before is what the session has shown already, and what still counts when
-// something that one has comes on top of it: what the person knows.
+// before is what the session has shown already and what of it still counts
+// beside m.
 func (f *Flow) before(ctx context.Context, m Method, r Reproof) (progress, error) {
-	if m.Factor() == FactorKnowledge {
-		return progress{}, nil
-	}
 	s, err := f.Tokens.Sessions.ByID(ctx, r.Session)
 	if err != nil {
 		return progress{}, err
 	}
-	if s.ACR != AAL2 && !s.AMR.Has("pwd") {
+	earlier := progress{amr: slices.DeleteFunc(s.AMR.List(), func(value string) bool { return value == "mfa" })}
+	knows := s.ACR == AAL2 || s.AMR.Has("pwd")
+	switch {
+	case m.Factor() != FactorKnowledge && knows:
+		earlier.factors = []string{FactorKnowledge}
+	case m.Factor() != FactorKnowledge:
 		return progress{}, nil
+	case s.ACR != AAL2 && knows, !(tokens.Proof{At: s.AuthTime.Time}).Recent(f.Clock()):
+		return progress{}, nil
+	default:
+		earlier.factors, earlier.since = []string{FactorPossession}, s.AuthTime.Time
 	}
-	known := slices.DeleteFunc(s.AMR.List(), func(value string) bool { return value == "mfa" })
-	return progress{amr: known, factors: []string{FactorKnowledge}}, nil
+	return earlier, nil
 }
 
 func (f *Flow) reprove(ctx context.Context, r Reproof, o opening) (tokens.Proof, tokens.Started, error) {
-	now := f.Clock()
+	at := o.shown.since
+	if at.IsZero() {
+		at = f.Clock()
+	}
 	var started tokens.Started
 	err := f.DB.Write(ctx, func(tx *gorm.DB) (err error) {
-		started, err = f.writeProof(tx, r, o, now)
+		started, err = f.writeProof(tx, r, o, at)
 		return err
 	})
 	if errors.Is(err, errClaimed) {
@@ -122,17 +134,17 @@ func (f *Flow) reprove(ctx context.Context, r Reproof, o opening) (tokens.Proof,
 		f.throttle.giveBack(ctx, o.slot) // the secret was right, the session is not there
 		return tokens.Proof{}, tokens.Started{}, err
 	}
-	return tokens.Proof{User: o.user.ID, Session: r.Session, At: now, AAL: o.shown.acr()}, started, nil
+	return tokens.Proof{User: o.user.ID, Session: r.Session, At: at, AAL: o.shown.acr()}, started, nil
 }
 
-func (f *Flow) writeProof(tx *gorm.DB, r Reproof, o opening, now time.Time) (started tokens.Started, err error) {
+func (f *Flow) writeProof(tx *gorm.DB, r Reproof, o opening, at time.Time) (started tokens.Started, err error) {
 	if err := o.claim(tx); err != nil {
 		return started, err
 	}
 	if err := f.throttle.forgive(tx, o.slot); err != nil {
 		return started, err
 	}
-	if err := f.Tokens.Sessions.Reprove(tx, r.Session, now, o.shown.acr(), o.shown.values()); err != nil {
+	if err := f.Tokens.Sessions.Reprove(tx, r.Session, at, o.shown.acr(), o.shown.values()); err != nil {
 		return started, err
 	}
 	if r.Browser != nil {
@@ -140,7 +152,39 @@ func (f *Flow) writeProof(tx *gorm.DB, r Reproof, o opening, now time.Time) (sta
 			return started, err
 		}
 		s := started.Session
-		s.AuthTime, s.ACR, s.AMR = models.At(now), o.shown.acr(), models.JoinWords(o.shown.values())
+		s.AuthTime, s.ACR, s.AMR = models.At(at), o.shown.acr(), models.JoinWords(o.shown.values())
 	}
 	return started, f.Audit.Append(tx, o.event(audit.Reauth, r.Session))
+}
+
+// Ways lists the methods by which the person of a session can give the proof
+// that changes of this account want, the strongest first. None is weaker than
+// that: beside a second factor the password is offered to a session alone that
+// has not shown it, because the other factor goes on top of it.
+func (f *Flow) Ways(ctx context.Context, s *tokens.Session) ([]string, error) {
+	u, err := f.Accounts.Get(ctx, s.UserID)
+	if err != nil {
+		return nil, err
+	}
+	a, err := f.account(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, m := range append(slices.Clone(f.Methods), f.password) {
+		if m.Uses()&StepUp == 0 {
+			continue
+		}
+		if m == f.password && len(names) > 0 && (s.ACR == AAL2 || s.AMR.Has("pwd")) {
+			continue
+		}
+		has, err := m.Enrolled(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		if has {
+			names = append(names, m.Name())
+		}
+	}
+	return names, nil
 }

@@ -15,6 +15,7 @@ const (
 	PageReset    = "reset"    // ResetView
 	PageUndo     = "undo"     // UndoView
 	PageReauth   = "reauth"   // ReauthView
+	PageContinue = "continue" // ContinueView
 
 	PageLoginPasskey  = "login_passkey"  // StepView
 	PageLoginTOTP     = "login_totp"     // StepView
@@ -265,17 +266,28 @@ type CloseView struct {
 	EraseAt time.Time
 }
 
-// ReauthView asks for the password once more. POST /account/reauth takes
-// password and return_to.
+// ReauthView asks for one factor once more. POST /account/reauth takes method,
+// password or code, and return_to.
 type ReauthView struct {
 	Layout
 	Form
 	Login    string
 	ReturnTo string
-	// Code asks for the code of the app, which is in the field code; Passkey for
-	// a passkey, whose answer is in credential. Without both it is the password.
-	Code, Passkey bool
+	Method   string
+	// Ways are the other methods that would do, by name.
+	Ways []string
 }
+
+// ContinueView shows a form that waited for a proof: its button posts Fields to
+// Path, as they were typed.
+type ContinueView struct {
+	Layout
+	Path   string
+	Fields []ContinueField
+}
+
+// ContinueField is one field of the form.
+type ContinueField struct{ Name, Value string }
 
 // PublicView is the page that is open to all.
 type PublicView struct {

@@ -111,8 +111,11 @@ func gateSamples(r *templates.Renderer, lang string) []sample {
 			Layout: layout("/invitation"), Token: "gh_ot_abc", Email: "mara@harbour.example", MinLength: 8,
 			Form: mistake(lang, typed, "validation_failed", nil, "password", "common"),
 		}},
-		{"reauth", templates.PageReauth, templates.ReauthView{Layout: inside("/account/reauth"), Login: "mara", ReturnTo: "/account/tokens"}},
-		{"reauth-code", templates.PageReauth, templates.ReauthView{Layout: inside("/account/reauth"), Login: "mara", Code: true}},
+		{"reauth", templates.PageReauth, templates.ReauthView{Layout: inside("/account/reauth"), Login: "mara", ReturnTo: "/account/tokens", Method: "password"}},
+		{"reauth-code", templates.PageReauth, templates.ReauthView{Layout: inside("/account/reauth"), Login: "mara", ReturnTo: "/account/tokens", Method: "totp", Ways: []string{"password"}}},
+		{"continue", templates.PageContinue, templates.ContinueView{
+			Layout: inside("/account/reauth/continue"), Path: "/account/email", Fields: []templates.ContinueField{{Name: "email", Value: "mara@new.example"}},
+		}},
 		{"login-totp", templates.PageLoginTOTP, templates.StepView{Layout: layout("/login/totp"), Login: "mara@harbour.example", Ways: []string{"passkey", "recovery"}}},
 		{"login-totp-wrong", templates.PageLoginTOTP, templates.StepView{Layout: layout("/login/totp"), Login: "mara", Form: mistake(lang, nil, "totp_wrong", nil)}},
 		{"login-recovery", templates.PageLoginRecovery, templates.StepView{Layout: layout("/login/recovery"), Login: "mara", Ways: []string{"totp"}}},

@@ -101,16 +101,6 @@ type Service struct {
 	renew *renewer
 }
 
-// Proof says that somebody proved again who they are. signin.Reauth makes it
-// and accounts demands it for changes of a password, an address or a factor
-// (security rule 12).
-type Proof struct {
-	User    models.ID
-	Session models.ID
-	At      time.Time
-	AAL     string
-}
-
 // New builds the room. Admit has no default: without a chokepoint nobody may
 // have anything, so forgetting it stops the start instead of opening a door.
 func New(d Deps) *Service {

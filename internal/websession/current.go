@@ -41,6 +41,13 @@ func Adopt(c *gin.Context, started tokens.Started) {
 	}
 }
 
+// Renew hands the browser the new cookie of a session that goes on: what the
+// session holds stays, because it is the same person's.
+func Renew(c *gin.Context, started tokens.Started) {
+	cur := of(c)
+	cur.store.adopt(c.Writer, cur, started)
+}
+
 // Restart gives the browser a fresh anonymous session that holds one message,
 // after the old session was ended: a new id at every fall of privilege (rule
 // 9). When that fails, the old cookie is taken away at least.
