@@ -40,6 +40,20 @@ func masterKey(c config.Config) ([]byte, error) {
 	return makeKey(path)
 }
 
+// keyBeforeDatabase makes the key of an embedded database that is about to be
+// made, also for a command that seals nothing: a database without a key is
+// taken for one that has lost it.
+func keyBeforeDatabase(c config.Config) error {
+	if !c.UsesSQLite() {
+		return nil
+	}
+	if _, err := os.Stat(c.SQLitePath()); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	_, err := masterKey(c)
+	return err
+}
+
 // newBox is the box of SECRET_KEY, and of SECRET_KEY_OLD while there is one.
 func newBox(c config.Config) (*secrets.Box, error) {
 	key, err := masterKey(c)

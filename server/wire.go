@@ -59,6 +59,9 @@ func OpenDatabase(ctx context.Context, c config.Config, errOut io.Writer) (*data
 	if err := makeDataDir(c); err != nil {
 		return nil, err
 	}
+	if err := keyBeforeDatabase(c); err != nil {
+		return nil, err
+	}
 	return database.Open(ctx, database.Options{URL: c.DatabaseURL.Reveal(), Clock: time.Now, Log: newLogger(c, errOut)})
 }
 
