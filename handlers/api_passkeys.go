@@ -132,14 +132,18 @@ func (a *app) apiRemovePasskey(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	ctx, receipt, err := a.receipt(c)
+	if err != nil {
+		return err
+	}
 	o, err := a.apiPasskeyOwner(c)
 	if err != nil {
 		return err
 	}
-	if _, err := a.Passkeys.Remove(c.Request.Context(), o, id); err != nil {
+	if _, err := a.SignIn.RemovePasskey(ctx, o, id); err != nil {
 		return err
 	}
-	return noContent(c)
+	return a.ended(c, receipt)
 }
 
 // apiReauthPasskeyBegin answers POST /api/v1/reauth/passkey/begin.

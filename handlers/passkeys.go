@@ -96,7 +96,7 @@ func (a *app) removePasskey(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	key, err := a.Passkeys.Remove(c.Request.Context(), a.passkeyOwner(c, s, u), id)
+	key, err := a.SignIn.RemovePasskey(c.Request.Context(), a.passkeyOwner(c, s, u), id)
 	if err != nil {
 		return a.passkeyMistake(c, err, passkeysTyped{})
 	}

@@ -13,7 +13,10 @@
 // It owns the tables of second factors, totp_factors, totp_enrolments, passkeys
 // and recovery_codes (factors.go, enrol.go), and hands accounts the functions
 // that carry them in and out of files and erase them. It owns signin_attempts
-// (attempt.go), half sign-ins, which nothing but [Flow.Continue] takes. What is
+// (attempt.go), half sign-ins, which nothing but [Flow.Continue] takes. It
+// owns passkey_ceremonies, the challenges that are open, and passkey_offers
+// (passkey*.go): a signature is found by nobody's trying, so that a passkey takes
+// no slot of a counter. What is
 // wanted after a first factor, and how strong what was shown is, stands in
 // policy.go.
 //

@@ -184,61 +184,19 @@ func (p *Passkeys) Rename(ctx context.Context, user, id models.ID, name string) 
 
 func (p *Passkeys) one(ctx context.Context, user, id models.ID) (models.Passkey, error) {
 	list, err := p.List(ctx, user)
+	if err != nil {
+		return models.Passkey{}, err
+	}
+	return among(list, id)
+}
+
+func among(list []models.Passkey, id models.ID) (models.Passkey, error) {
 	for _, k := range list {
 		if k.ID == id {
 			return k, nil
 		}
 	}
-	if err == nil {
-		err = errNoPasskey
-	}
-	return models.Passkey{}, err
-}
-
-// Remove takes a passkey away and returns it. The last way in stays: an account
-// without a password must keep one passkey. The condition is part of the
-// statement, so that two removals at once cannot take both.
-func (p *Passkeys) Remove(ctx context.Context, o PasskeyOwner, id models.ID) (models.Passkey, error) {
-	if _, err := p.mayChange(ctx, o); err != nil {
-		return models.Passkey{}, err
-	}
-	key, err := p.one(ctx, o.User.ID, id)
-	if err != nil {
-		return models.Passkey{}, err
-	}
-	var gone, last bool
-	err = p.DB.Write(ctx, func(tx *gorm.DB) error {
-		if last, err = p.last(tx, o.User.ID); err != nil || last {
-			return err
-		}
-		res := tx.Exec(`DELETE FROM passkeys WHERE id = ? AND user_id = ?`, id, o.User.ID)
-		if gone = res.RowsAffected == 1; res.Error != nil || !gone {
-			return res.Error
-		}
-		return p.tell(tx, o, audit.FactorRemoved, mail.KindFactorRemoved, &key)
-	})
-	switch {
-	case err != nil:
-		return models.Passkey{}, err
-	case last:
-		return models.Passkey{}, ErrLastWayIn
-	case !gone:
-		return models.Passkey{}, errNoPasskey
-	}
-	return key, nil
-}
-
-// last reports whether an account has a single passkey and no password. It
-// takes the account's row first, so that two removals stand in line (a no-op
-// UPDATE locks it on MySQL; SQLite has one writer).
-func (p *Passkeys) last(tx *gorm.DB, user models.ID) (bool, error) {
-	if err := tx.Exec(`UPDATE users SET sign_ins = sign_ins WHERE id = ?`, user).Error; err != nil {
-		return false, err
-	}
-	var only int64
-	err := tx.Raw(`SELECT COUNT(*) FROM users u WHERE u.id = ? AND u.password_hash = ''
- AND (SELECT COUNT(*) FROM passkeys k WHERE k.user_id = u.id) <= 1`, user).Scan(&only).Error
-	return only > 0, err
+	return models.Passkey{}, errNoPasskey
 }
 
 // Offer reports whether to offer a passkey to somebody who has just signed in

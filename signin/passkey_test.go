@@ -213,7 +213,7 @@ func TestAPasskeyThatIsNotHereIsUnknown(t *testing.T) {
 		key := h.passkey(u, a)
 		credential := a.Get(h.challenge())
 		o := PasskeyOwner{User: u, Session: models.NewID(), ACR: AAL2, By: visitor}
-		if _, err := h.keys.Remove(h.ctx(), o, key.ID); err != nil {
+		if _, err := h.RemovePasskey(h.ctx(), o, key.ID); err != nil {
 			t.Fatal(err)
 		}
 		_, err := h.withPasskey(credential)
@@ -342,7 +342,7 @@ func TestOneFactorOfTwoAddsAndRemovesNone(t *testing.T) {
 		weak := PasskeyOwner{User: u, Session: models.NewID(), ACR: AAL1, By: visitor}
 		_, err := h.keys.Register(h.ctx(), weak, false, h.authenticator().Create(h.options(h.keys.BeginRegister(h.ctx(), u, weak.Session, false))), "")
 		wantReason(t, err, "step_up_required")
-		_, err = h.keys.Remove(h.ctx(), weak, key.ID)
+		_, err = h.RemovePasskey(h.ctx(), weak, key.ID)
 		wantReason(t, err, "step_up_required")
 	})
 }
@@ -446,11 +446,51 @@ func TestTheLastWayInStays(t *testing.T) {
 		}
 		o := PasskeyOwner{User: u, Session: models.NewID(), ACR: AAL2, By: visitor}
 		answers := race(func(i int) error {
-			_, err := h.keys.Remove(h.ctx(), o, []models.ID{first.ID, second.ID}[i%2])
+			_, err := h.RemovePasskey(h.ctx(), o, []models.ID{first.ID, second.ID}[i%2])
 			return err
 		})
 		if answers[""] != 1 || h.count("SELECT COUNT(*) FROM passkeys") != 1 {
 			t.Errorf("the answers were %v", answers)
+		}
+	})
+}
+
+func TestAPasskeyThatThePolicyAsksForStays(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		u := h.person("ada@example.com", "ada")
+		key := h.passkey(u, h.authenticator())
+		o := PasskeyOwner{User: u, Session: models.NewID(), ACR: AAL2, By: visitor}
+		_, err := h.RemovePasskey(h.ctx(), o, key.ID)
+		wantReason(t, err, "last_factor")
+		h.Config.MFA = MFAOptional
+		if _, err := h.RemovePasskey(h.ctx(), o, key.ID); err != nil {
+			t.Error(err)
+		}
+	}, func(d *Deps) { d.Config.MFA = MFARequired })
+}
+
+// Rule 11: who lost a device removes its passkey, and what was open with it ends.
+func TestRemovingAPasskeyEndsEveryOtherSession(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		u, a := h.person("ada@example.com", "ada"), h.authenticator()
+		key := h.passkey(u, a)
+		var sessions []models.ID
+		for range 2 {
+			res, err := h.withPasskey(a.Get(h.challenge()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			sessions = append(sessions, res.Session.ID)
+		}
+		o := PasskeyOwner{User: u, Session: sessions[1], ACR: AAL2, By: visitor}
+		if _, err := h.RemovePasskey(h.ctx(), o, key.ID); err != nil {
+			t.Fatal(err)
+		}
+		if n := h.count("SELECT COUNT(*) FROM sessions WHERE id = ? AND ended_at IS NULL", sessions[0]); n != 0 {
+			t.Error("the other session is open")
+		}
+		if n := h.count("SELECT COUNT(*) FROM sessions WHERE id = ? AND ended_at IS NULL", sessions[1]); n != 1 {
+			t.Error("the session that did it is not")
 		}
 	})
 }
@@ -460,7 +500,7 @@ func TestAPasskeyOfSomebodyElseIsNotFound(t *testing.T) {
 		u, mallory := h.person("ada@example.com", "ada"), h.person("mallory@example.com", "mallory")
 		key := h.passkey(u, h.authenticator())
 		o := PasskeyOwner{User: mallory, Session: models.NewID(), ACR: AAL2, By: visitor}
-		_, err := h.keys.Remove(h.ctx(), o, key.ID)
+		_, err := h.RemovePasskey(h.ctx(), o, key.ID)
 		wantReason(t, err, "not_found")
 		wantReason(t, h.keys.Rename(h.ctx(), mallory.ID, key.ID, "mine"), "not_found")
 		wantReason(t, h.keys.Rename(h.ctx(), u.ID, key.ID, ""), "validation_failed")

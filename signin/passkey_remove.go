@@ -1,0 +1,78 @@
+package signin
+
+import (
+	"context"
+
+	"gorm.io/gorm"
+
+	"gatehouse/audit"
+	"gatehouse/mail"
+	"gatehouse/models"
+)
+
+// RemovePasskey takes a passkey away and returns it; every other session of the
+// account ends with it. The last way in stays: an account without a password
+// keeps one passkey, and one that has to have a second factor keeps that.
+func (f *Flow) RemovePasskey(ctx context.Context, o PasskeyOwner, id models.ID) (models.Passkey, error) {
+	p, ok := f.method("passkey").(*Passkeys)
+	if !ok {
+		return models.Passkey{}, errNoPasskey
+	}
+	list, err := p.mayChange(ctx, o)
+	if err != nil {
+		return models.Passkey{}, err
+	}
+	key, err := among(list, id)
+	if err != nil {
+		return models.Passkey{}, err
+	}
+	// The transaction may run twice; why is set anew each time.
+	var why error
+	err = f.Tokens.Log.Write(ctx, func(tx *gorm.DB) (err error) {
+		why, err = f.removeKey(tx, p, o, &key)
+		return err
+	})
+	if err == nil {
+		err = why
+	}
+	return key, err
+}
+
+func (f *Flow) removeKey(tx *gorm.DB, p *Passkeys, o PasskeyOwner, key *models.Passkey) (why, err error) {
+	if why, err = p.stays(tx, o.User.ID, f.required(o.User)); why != nil || err != nil {
+		return why, err
+	}
+	res := tx.Exec(`DELETE FROM passkeys WHERE id = ? AND user_id = ?`, key.ID, o.User.ID)
+	if res.Error != nil || res.RowsAffected == 0 {
+		return errNoPasskey, res.Error
+	}
+	if err := f.forgetCodes(tx, o.User.ID); err != nil {
+		return nil, err
+	}
+	if _, err := f.Tokens.Sessions.EndOthersIn(tx, o.User.ID, o.Session, o.By); err != nil {
+		return nil, err
+	}
+	return nil, p.tell(tx, o, audit.FactorRemoved, mail.KindFactorRemoved, key)
+}
+
+// stays says why the only passkey of an account cannot go. It takes the
+// account's row first, so that two removals stand in line and cannot take both
+// (an UPDATE that changes nothing locks it on MySQL; SQLite has one writer).
+func (p *Passkeys) stays(tx *gorm.DB, user models.ID, required bool) (why, err error) {
+	if err := tx.Exec(`UPDATE users SET sign_ins = sign_ins WHERE id = ?`, user).Error; err != nil {
+		return nil, err
+	}
+	var has struct{ Passkeys, Apps, Passwords int64 }
+	err = tx.Raw(`SELECT (SELECT COUNT(*) FROM passkeys WHERE user_id = ?) AS passkeys,
+ (SELECT COUNT(*) FROM totp_factors WHERE user_id = ?) AS apps,
+ (SELECT COUNT(*) FROM users WHERE id = ? AND password_hash <> '') AS passwords`, user, user, user).Scan(&has).Error
+	switch {
+	case err != nil || has.Passkeys > 1:
+		return nil, err
+	case has.Passwords == 0:
+		return ErrLastWayIn, nil
+	case required && has.Apps == 0:
+		return ErrLastFactor, nil
+	}
+	return nil, nil
+}
