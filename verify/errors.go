@@ -4,15 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 )
 
 // The values of Error.Code: the "error" of the answer (RFC 6750, section 3.1,
 // and the one error shape of Gatehouse).
 const (
-	CodeInvalidToken      = "invalid_token"      // 401
-	CodeInsufficientScope = "insufficient_scope" // 403
-	CodeForbidden         = "forbidden"          // 403
-	CodeUnavailable       = "unavailable"        // 503
+	CodeInvalidToken      = "invalid_token"                    // 401
+	CodeInsufficientScope = "insufficient_scope"               // 403
+	CodeForbidden         = "forbidden"                        // 403
+	CodeStepUp            = "insufficient_user_authentication" // 401 (RFC 9470, section 3)
+	CodeUnavailable       = "unavailable"                      // 503
 )
 
 // Error says why a request was not let in. Description is a sentence for the
@@ -23,6 +25,8 @@ type Error struct {
 	Description string
 	Reason      string
 	scope       string // what insufficient_scope asks for
+	acr         string // what insufficient_user_authentication asks for, each
+	maxAge      time.Duration
 	cause       error
 }
 

@@ -153,6 +153,12 @@ func Challenge(err error) string {
 	if e.scope != "" {
 		challenge += `, scope="` + quotable(e.scope) + `"`
 	}
+	if e.acr != "" {
+		challenge += `, acr_values="` + quotable(e.acr) + `"`
+	}
+	if e.maxAge > 0 {
+		challenge += `, max_age="` + strconv.FormatInt(int64(e.maxAge/time.Second), 10) + `"`
+	}
 	return challenge
 }
 

@@ -1,6 +1,8 @@
 package ginverify
 
 import (
+	"time"
+
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/verify"
@@ -39,6 +41,23 @@ func RequireScope(scopes ...string) gin.HandlerFunc {
 // says. It stands behind Bearer.
 func RequireRole(roles ...string) gin.HandlerFunc {
 	return guard(func(p *verify.Principal) error { return verify.CheckRole(p, roles...) })
+}
+
+// RequireAAL lets through whose session has shown enough: 2 asks for two
+// factors. It stands behind Bearer.
+func RequireAAL(level int) gin.HandlerFunc {
+	return guard(func(p *verify.Principal) error { return verify.CheckAAL(p, level) })
+}
+
+// RequireRecent lets through who proved themselves within maxAge. It stands
+// behind Bearer.
+func RequireRecent(v *verify.Verifier, maxAge time.Duration) gin.HandlerFunc {
+	return guard(func(p *verify.Principal) error { return v.CheckRecent(p, maxAge) })
+}
+
+// RequireProof is RequireAAL and RequireRecent in one.
+func RequireProof(v *verify.Verifier, level int, maxAge time.Duration) gin.HandlerFunc {
+	return guard(func(p *verify.Principal) error { return v.CheckProof(p, level, maxAge) })
 }
 
 func guard(check func(*verify.Principal) error) gin.HandlerFunc {

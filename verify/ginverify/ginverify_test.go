@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -94,6 +95,23 @@ func TestAGinRouteIsGuardedLikeAnyOther(t *testing.T) {
 		}
 		if challenge := w.Header().Get("WWW-Authenticate"); (c.status == 401) != (challenge != "" && c.status != 403) {
 			t.Errorf("%s: challenge %q", name, challenge)
+		}
+	}
+}
+
+// The golden token says aal1, and its auth_time is a second ago.
+func TestAProofIsAskedForByLevelAndAge(t *testing.T) {
+	v := newVerifier(t)
+	for want, guard := range map[string]gin.HandlerFunc{
+		"":                            ginverify.RequireAAL(1),
+		"acr_values=\"aal2\"":         ginverify.RequireAAL(2),
+		"max_age=\"300\"":             ginverify.RequireProof(v, 2, 5*time.Minute),
+		"insufficient_user":           ginverify.RequireProof(v, 2, time.Hour),
+		`error="insufficient_user_au`: ginverify.RequireRecent(v, time.Nanosecond),
+	} {
+		w, _ := ask(t, golden(t), ginverify.Bearer(v), guard)
+		if want == "" && w.Code != 200 || want != "" && (w.Code != 401 || !strings.Contains(w.Header().Get("WWW-Authenticate"), want)) {
+			t.Errorf("%s: %d %v", want, w.Code, w.Header())
 		}
 	}
 }
