@@ -109,13 +109,18 @@ func (f *Flow) before(ctx context.Context, m Method, r Reproof) (progress, error
 		earlier.factors = []string{FactorKnowledge}
 	case m.Factor() != FactorKnowledge:
 		return progress{}, nil
-	case s.ACR != AAL2 && knows, !(tokens.Proof{At: s.AuthTime.Time}).Recent(f.Clock()):
+	case s.ACR != AAL2 && !possesses(s.AMR), !(tokens.Proof{At: s.AuthTime.Time}).Recent(f.Clock()):
 		return progress{}, nil
 	default:
 		earlier.factors, earlier.since = []string{FactorPossession}, s.AuthTime.Time
 	}
 	return earlier, nil
 }
+
+// possesses reports whether an authenticator was shown. A mailed code is none:
+// it proves no more than a mailbox, and must not make two factors with a
+// password (NIST SP 800-63B-4, section 3.1.3.1).
+func possesses(amr models.Words) bool { return amr.Has("otp") || amr.Has("hwk") || amr.Has("swk") }
 
 func (f *Flow) reprove(ctx context.Context, r Reproof, o opening) (tokens.Proof, tokens.Started, error) {
 	at := o.shown.since

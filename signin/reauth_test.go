@@ -100,6 +100,12 @@ func TestTwoThingsThatOneHasAreOneFactor(t *testing.T) {
 		t.Errorf("%+v %v", p, err)
 	}
 	h.says(id, AAL2, "otp pwd mfa", time.Minute, true)
+	if _, err := h.db.Exec(h.ctx(), `UPDATE sessions SET acr = 'aal1', amr = 'email', auth_time = ? WHERE id = ?`, models.At(h.clock.Now()), id); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := h.reproofBy(u, id, "password", right); err != nil || p.AAL != AAL1 {
+		t.Errorf("a mailbox and a password are %+v %v", p, err)
+	}
 }
 
 func TestTheWaysToAProofAreNeverWeakerThanTheAccount(t *testing.T) {
