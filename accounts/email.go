@@ -210,11 +210,21 @@ func (s *Service) writeEmail(tx *gorm.DB, c *models.EmailChange, u *models.User)
 	if err != nil {
 		return err
 	}
-	// A reset that waits in the old mailbox must not outlive the change.
-	if _, err := s.Tokens.Links.End(tx, tokens.ResetPassword, u.ID); err != nil {
+	if err := s.endResets(tx, u.ID); err != nil {
 		return err
 	}
 	return s.tellOldAddress(tx, c, u)
+}
+
+// endResets ends what waits in the mailbox of before: a link that sets a
+// password, or one that takes factors away, must not outlive the change.
+func (s *Service) endResets(tx *gorm.DB, user models.ID) error {
+	for _, kind := range []tokens.LinkKind{tokens.ResetPassword, tokens.ResetFactors} {
+		if _, err := s.Tokens.Links.End(tx, kind, user); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // tellOldAddress writes to the address that the account had. An address that

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"gorm.io/gorm"
+
 	"gatehouse/audit"
 	"gatehouse/internal/apperr"
 	"gatehouse/internal/database"
@@ -189,6 +191,34 @@ func TestWhatAThiefMadeEndsWhenTheAddressIsTakenBack(t *testing.T) {
 		}
 		if h.personalWorks(left) || !h.personalWorks(kept) {
 			t.Errorf("the thief's works: %v, that of another person: %v", h.personalWorks(left), h.personalWorks(kept))
+		}
+	})
+}
+
+func TestALinkThatTakesFactorsAwayDoesNotOutliveItsMailbox(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		u := h.person("ada@example.com", "ada")
+		mailed := func() (token string) {
+			err := h.db.Write(h.ctx(), func(tx *gorm.DB) error {
+				link, err := h.Tokens.Links.Create(tx, tokens.NewLink{Kind: tokens.ResetFactors, Subject: u.ID, TTL: time.Hour})
+				token = link.Token.Reveal()
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return token
+		}
+		old := mailed()
+		undo := h.linkToken(h.moved(u, "thief@example.com"))
+		thiefs := mailed()
+		if err := h.UndoEmail(h.ctx(), undo, newPassphrase, visitor); err != nil {
+			t.Fatal(err)
+		}
+		for mailbox, token := range map[string]string{"old": old, "thief's": thiefs} {
+			if _, err := h.Tokens.Links.Peek(h.ctx(), tokens.ResetFactors, token); !tokens.ErrLink.Is(err) {
+				t.Errorf("the link in the %s mailbox works: %v", mailbox, err)
+			}
 		}
 	})
 }

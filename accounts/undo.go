@@ -93,5 +93,8 @@ func (s *Service) restoreEmail(tx *gorm.DB, c *models.EmailChange) error {
 	if res.RowsAffected == 0 {
 		return apperr.New(apperr.Conflict, "changed_meanwhile")
 	}
+	if err := s.endResets(tx, c.UserID); err != nil { // the thief's mailbox has them
+		return err
+	}
 	return claimed(tx, &models.User{ID: c.UserID, EmailKey: c.OldEmailKey}, now)
 }
