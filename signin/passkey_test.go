@@ -602,3 +602,31 @@ func TestWhoWeAreComesFromAppURLAlone(t *testing.T) {
 		}
 	}
 }
+
+// A finish is two reads, the check of the signature and one transaction; what
+// is written is the challenge, the passkey and what every sign-in writes.
+func TestAFinishIsTwoReadsAndOneTransaction(t *testing.T) {
+	h := newHouse(t, testkit.DB(t))
+	u, a := h.person("ada@example.com", "ada"), h.authenticator()
+	h.passkey(u, a)
+	in := &PasskeyAnswer{Credential: a.Get(h.challenge()), Bound: browser}
+	reads := 0
+	if err := h.db.Read(h.ctx()).Callback().Query().After("*").Register("counted", func(*gorm.DB) { reads++ }); err != nil {
+		t.Fatal(err)
+	}
+	found, err := h.keys.Find(h.ctx(), Offer{Response: in})
+	if err != nil || found == nil {
+		t.Fatal(err)
+	}
+	v, err := h.keys.Verify(h.ctx(), Offer{User: found, Response: in})
+	if err != nil || !v.OK || reads > 2 {
+		t.Errorf("%+v, %v, %d reads", v, err, reads)
+	}
+	var won bool
+	if err := h.db.Write(h.ctx(), func(tx *gorm.DB) (err error) { won, err = v.Claim(tx); return err }); err != nil || !won {
+		t.Error(won, err)
+	}
+	if h.counters() != 0 {
+		t.Error("a try was counted, which is a commit of its own")
+	}
+}

@@ -179,7 +179,7 @@ var fieldAttributes = map[string]map[string][]string{
 	},
 	"login": {templates.PageVerify: {"username"}},
 	"email": {templates.PageRegister: {"username"}, templates.PageSetup: {"email"}, templates.PageEmail: {"email"}, templates.PageInvitations: {"off"}},
-	"name":  {templates.PageRegister: {"name"}, templates.PageProfile: {"name"}, templates.PageInvitation: {"name"}},
+	"name":  {templates.PagePasskeys: {"off"}, templates.PageRegister: {"name"}, templates.PageProfile: {"name"}, templates.PageInvitation: {"name"}},
 	"roles": {templates.PageInvitations: {"off"}},
 	"code": {templates.PageVerify: {"one-time-code"}, templates.PageReset: {"one-time-code"}, templates.PageEmailVerify: {"one-time-code"}, templates.PageLoginEmailCode: {"one-time-code"},
 		templates.PageReauth: {"one-time-code"}, templates.PageLoginTOTP: {"one-time-code"}, templates.PageLoginEnrol: {"one-time-code"},

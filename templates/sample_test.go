@@ -67,6 +67,11 @@ func gateSamples(r *templates.Renderer, lang string) []sample {
 	}
 	return []sample{
 		{"login", templates.PageLogin, templates.LoginView{Layout: layout("/login")}},
+		{"login-passkeys", templates.PageLogin, templates.LoginView{Layout: layout("/login"), Passkeys: true}},
+		{"login-unknown", templates.PageLogin, templates.LoginView{
+			Layout: layout("/login"), Passkeys: true, RPID: "localhost", Unknown: "AAAA", Form: mistake(lang, nil, "passkey_unknown", nil),
+		}},
+		{"login-passkey", templates.PageLoginPasskey, templates.StepView{Layout: layout("/login/passkey"), Login: "mara", Ways: []string{"totp"}}},
 		{"login-out", templates.PageLogin, templates.LoginView{Layout: signedOut, ReturnTo: "/account/tokens"}},
 		{"login-refused", templates.PageLogin, templates.LoginView{Layout: layout("/login"), Form: mistake(lang, typed, "invalid_credentials", nil)}},
 		{"login-throttled", templates.PageLogin, templates.LoginView{Layout: layout("/login"), Form: mistake(lang, typed, "too_many_attempts", wait)}},
@@ -184,6 +189,10 @@ func houseSamples(r *templates.Renderer, lang string) []sample {
 		{"invitations-none", templates.PageInvitations, none},
 		{"security", templates.PageSecurity, security},
 		{"security-app", templates.PageSecurity, app},
+		{"passkeys", templates.PagePasskeys, samplePasskeys(templates.Form{}, false)},
+		{"passkeys-wrong", templates.PagePasskeys, samplePasskeys(mistake(lang, map[string]string{"name": ""}, "validation_failed", nil, "name", "required"), true)},
+		{"passkeys-none", templates.PagePasskeys, templates.PasskeysView{Layout: inside("/account/security/passkeys"), Proved: true}},
+		{"passkeys-off", templates.PagePasskeys, templates.PasskeysView{Layout: inside("/account/security/passkeys"), Off: true}},
 		{"totp", templates.PageTOTP, templates.SeedView{Layout: inside("/account/security/totp")}},
 		{"totp-seed", templates.PageTOTP, sampleSeed(inside("/account/security/totp"))},
 		{"codes", templates.PageCodes, templates.CodesView{
@@ -293,4 +302,14 @@ func sampleDocs(group string) templates.DocsView {
 
 func samples(r *templates.Renderer, lang string) []sample {
 	return append(gateSamples(r, lang), houseSamples(r, lang)...)
+}
+
+func samplePasskeys(form templates.Form, wrong bool) templates.PasskeysView {
+	return templates.PasskeysView{
+		Layout: inside("/account/security/passkeys"), Form: form, Passkeys: []templates.PasskeyRow{
+			{ID: "019aa0f1-6f0c-7c31-9c57-2b8e1d40f6a2", Name: "1Password", Synced: true, Since: sampleNow.AddDate(0, -2, 0), LastUsed: sampleNow, Wrong: wrong},
+			{ID: "019aa0f1-6f0c-7c31-9c57-2b8e1d40f6a3", Name: "YubiKey 5", Domain: "old.harbour.example", Since: sampleNow.AddDate(-1, 0, 0)},
+		},
+		Signals: []templates.PasskeySignal{{RPID: "localhost", UserID: "AAAA", Name: "mara", DisplayName: "Mara Lindqvist", IDs: []string{"AAAA", "BBBB"}}},
+	}
 }

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	loginLimit    = 2560
+	loginLimit    = 2816
 	pageLimit     = 12 << 10
 	sheetLimit    = 13824
 	scriptLimit   = 4 << 10
@@ -41,7 +41,7 @@ func TestPagesStayLight(t *testing.T) {
 // Three requests: the page, one sheet, one script.
 func TestSigningInIsThreeLightRequests(t *testing.T) {
 	r := templates.New()
-	page, err := r.Page(templates.PageLogin, "de", templates.LoginView{Layout: layout("/login")})
+	page, err := r.Page(templates.PageLogin, "de", templates.LoginView{Layout: layout("/login"), Passkeys: true})
 	if err != nil {
 		t.Fatal(err)
 	}
