@@ -16,6 +16,7 @@ import (
 	"gatehouse/internal/database"
 	"gatehouse/internal/secrets"
 	"gatehouse/mail"
+	"gatehouse/signin"
 	"gatehouse/tokens"
 )
 
@@ -112,7 +113,7 @@ func checkDatabase(ctx context.Context, c config.Config) []finding {
 		return []finding{{Check: check, Level: mail.Fail, Text: err.Error(), Todo: "check DATABASE_URL, and that the database server runs"}}
 	}
 	defer db.Close()
-	return []finding{checkSchema(ctx, db), checkFlush(ctx, db), checkClock(ctx, db)}
+	return []finding{checkSchema(ctx, db), checkFlush(ctx, db), checkClock(ctx, db), checkFactors(ctx, db)}
 }
 
 func checkSchema(ctx context.Context, db *database.DB) finding {
@@ -133,6 +134,17 @@ func checkSchema(ctx context.Context, db *database.DB) finding {
 		return finding{Check: "database", Level: mail.Fail, Text: err.Error(), Todo: "use the newest version of the program on this database"}
 	}
 	return finding{Check: "database", Level: mail.OK, Text: fmt.Sprintf("reachable (%s), the tables are up to date", db.Dialect())}
+}
+
+// checkFactors says how many people a stolen password alone would open. It is no
+// fault of the server, and before the first start there is nobody to count.
+func checkFactors(ctx context.Context, db *database.DB) finding {
+	n, err := signin.NewFactors(db, nil).Count(ctx)
+	if err != nil {
+		return finding{Check: "factors", Level: mail.OK, Text: "nobody to count yet"}
+	}
+	return finding{Check: "factors", Level: mail.OK,
+		Text: fmt.Sprintf("%d accounts without a second factor, %d with one, %d with several", n.None, n.One, n.Several)}
 }
 
 // checkFlush looks whether a crash of the machine can lose what was answered
