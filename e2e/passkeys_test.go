@@ -70,18 +70,31 @@ func (k *key) held() (n int) {
 // arrives waits for a page to which a script leads.
 func (b *browser) arrives(want string) {
 	b.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); b.path() != want; time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			b.t.Fatalf("the browser is at %s, want %s:\n%s", b.path(), want, b.text("body"))
-		}
-	}
-	b.do(chromedp.WaitReady("h1"))
+	b.until("arrives at "+want, fmt.Sprintf("location.pathname + location.search === %q && document.readyState === 'complete'", want))
 }
 
-// says waits for words that a script writes.
+// says waits for words that a script writes, or that the next page shows.
 func (b *browser) says(selector, want string) {
 	b.t.Helper()
-	b.do(chromedp.Poll(fmt.Sprintf("(document.querySelector(%q)||{}).innerText?.includes(%q)", selector, want), nil, chromedp.WithPollingTimeout(20*time.Second)))
+	b.until(selector+" says "+want, fmt.Sprintf("document.readyState === 'complete' && !!(document.querySelector(%q)||{}).innerText?.includes(%q)", selector, want))
+}
+
+// until waits for a condition of the page. It is asked anew each time, because
+// a question that is under way when the next page comes has no answer.
+func (b *browser) until(what, condition string) {
+	b.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		var met bool
+		ctx, cancel := b.within()
+		err := chromedp.Run(ctx, chromedp.Evaluate(condition, &met))
+		cancel()
+		if err == nil && met {
+			return
+		}
+		if time.Now().After(deadline) {
+			b.t.Fatalf("the browser is at %s, waiting until it %s (%v):\n%s", b.path(), what, err, b.text("body"))
+		}
+	}
 }
 
 func (b *browser) signal(want string) {
