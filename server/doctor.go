@@ -167,7 +167,7 @@ func checkClock(ctx context.Context, db *database.DB) finding {
 	if err := clock.Learn(ctx, db); err != nil {
 		return finding{Check: "clock", Level: mail.Warn, Text: "the database does not tell its time", Todo: "see the line about the database"}
 	}
-	return clockFinding(clock.Now().Sub(time.Now()))
+	return clockFinding(time.Until(clock.Now()))
 }
 
 func clockFinding(off time.Duration) finding {

@@ -61,6 +61,3 @@ func bracketed(host string) string {
 	}
 	return host
 }
-
-// knows reports whether an origin is ours.
-func (rp relyingParty) knows(origin string) bool { return slices.Contains(rp.origins, origin) }

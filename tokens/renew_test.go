@@ -99,7 +99,7 @@ func (r *room) notRenewed() {
 // past is a person's whole past that ended after the backup.
 type past struct {
 	personal         string
-	browser, program Started
+	browser          Started
 	refresh          string
 	access, disabled AccessToken
 	link             string

@@ -2,7 +2,6 @@ package moving
 
 import (
 	"fmt"
-	"io"
 	"time"
 )
 
@@ -73,16 +72,4 @@ func (e *RowError) Error() string {
 // that is refused, and every other error when reading cannot go on.
 type Source interface {
 	Next() (*Record, error)
-}
-
-// slice is a source over records that were read as a whole.
-type slice struct{ list []*Record }
-
-func (s *slice) Next() (*Record, error) {
-	if len(s.list) == 0 {
-		return nil, io.EOF
-	}
-	r := s.list[0]
-	s.list = s.list[1:]
-	return r, nil
 }
