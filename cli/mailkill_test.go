@@ -141,14 +141,18 @@ func TestAKillInTheMiddleOfAThousandMailsLosesNone(t *testing.T) {
 			"SECRET_KEY=" + c.SecretKey.Reveal(), "SMTP_URL=" + c.SMTPURL.Reveal(), "MAIL_FROM=" + c.MailFrom, "LOG_LEVEL=error",
 		}
 		killed := make(chan struct{})
-		first := program(t, dir, env, "serve")
+		started := make(chan *exec.Cmd, 1)
+		box.mu.Lock()
 		box.at = func(total int) {
 			if total == killAt { // the server has the mail, and its sender never hears of it
+				first := <-started
 				_ = first.Process.Kill()
 				_ = first.Wait()
 				close(killed)
 			}
 		}
+		box.mu.Unlock()
+		started <- program(t, dir, env, "serve")
 		<-killed
 		if n := box.people(); n < killAt-1 || n >= mails {
 			t.Fatalf("it was killed after %d mails", n)
