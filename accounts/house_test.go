@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -14,10 +13,9 @@ import (
 	"gatehouse/audit"
 	"gatehouse/internal/apperr"
 	"gatehouse/internal/database"
-	"gatehouse/internal/passwords"
 	"gatehouse/internal/ratelimit"
 	"gatehouse/internal/testkit"
-	"gatehouse/keys"
+	"gatehouse/internal/testrooms"
 	"gatehouse/mail"
 	"gatehouse/models"
 	"gatehouse/tokens"
@@ -28,7 +26,7 @@ const rivals = 32
 
 const goodPassword = "correct horse battery staple"
 
-var visitor = tokens.Client{IP: "192.0.2.1", UserAgent: "test", RequestID: "r1", Locale: "en"}
+var visitor = testrooms.Visitor
 
 // house is the room with everything it works with, on a real database.
 type house struct {
@@ -40,43 +38,18 @@ type house struct {
 
 func newHouse(t testing.TB, db *database.DB, changes ...func(*Deps)) *house {
 	t.Helper()
-	clock := testkit.NewClock()
-	box, log := testkit.Box(t), audit.New(db, clock.Now)
-	ring, err := keys.Open(t.Context(), keys.Options{DB: db, Box: box, Audit: log, Clock: clock.Now, Alg: "ES256"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	mailer, err := mail.New(mail.Deps{
-		DB: db, Box: box, Clock: clock.Now, Dev: true, AppName: "Gatehouse", BaseURL: "http://localhost:5000",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	toks := tokens.New(tokens.Deps{
-		DB: db, Keys: ring, Audit: log, Box: box, Clock: clock.Now, Admit: Admit,
-		Config: tokens.Config{
-			Issuer: "http://localhost:5000", Audience: "http://localhost:5000", AccessTTL: 10 * time.Minute,
-			RefreshTTL: 720 * time.Hour, RefreshIdleTTL: 168 * time.Hour, RetryWindow: 30 * time.Second,
-			SessionIdleTTL: 24 * time.Hour, SessionAbsoluteTTL: 720 * time.Hour,
-		},
-	})
-	if err := toks.Log.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	r := testrooms.New(t, db, Admit)
 	d := Deps{
-		DB: db, Tokens: toks, Mail: mailer, Audit: log, Clock: clock.Now, Limits: ratelimit.New(clock.Now, 0),
-		Passwords: passwords.New(passwords.Options{
-			Concurrency: 4, Queue: 1000, MaxWait: time.Minute, Params: passwords.Params{MemoryKiB: 64, Time: 1, Threads: 1},
-		}),
+		DB: db, Tokens: r.Tokens, Mail: r.Mail, Audit: r.Audit, Clock: r.Clock.Now, Limits: r.Limits, Passwords: r.Hasher,
 		Config: Config{
-			Signup: SignupOpen, EmailVerification: VerificationRequired, BaseURL: "http://localhost:5000",
+			Signup: SignupOpen, EmailVerification: VerificationRequired, BaseURL: testrooms.URL,
 			SignupPerNetwork: ratelimit.Rule{N: 1000, Per: time.Hour}, MailPerAddress: ratelimit.Rule{N: 5, Per: time.Hour},
 		},
 	}
 	for _, change := range changes {
 		change(&d)
 	}
-	return &house{Service: New(d), t: t, db: db, clock: clock}
+	return &house{Service: New(d), t: t, db: db, clock: r.Clock}
 }
 
 func eachHouse(t *testing.T, test func(t *testing.T, h *house), changes ...func(*Deps)) {
@@ -194,32 +167,10 @@ func (h *house) alive(s tokens.Started) bool {
 	return got.SignedIn()
 }
 
-// race runs f in many goroutines at once and counts the answers by reason; ""
-// is success.
-func race(f func(i int) error) map[string]int {
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	answers, begin := map[string]int{}, make(chan struct{})
-	for i := range rivals {
-		wg.Go(func() {
-			<-begin
-			why := apperr.Reason(f(i))
-			mu.Lock()
-			defer mu.Unlock()
-			answers[why]++
-		})
-	}
-	close(begin)
-	wg.Wait()
-	return answers
-}
+// race runs f in many goroutines at once and counts the answers by reason.
+func race(f func(i int) error) map[string]int { return testkit.Answers(rivals, f) }
 
-func wantReason(t testing.TB, err error, want string) {
-	t.Helper()
-	if got := apperr.Reason(err); got != want {
-		t.Errorf("answer %q (%v), want %q", got, err, want)
-	}
-}
+var wantReason = testkit.WantReason
 
 func wantField(t testing.TB, err error, name, reason string) {
 	t.Helper()

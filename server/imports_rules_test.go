@@ -47,7 +47,7 @@ var doors = map[string][]string{
 var rooms = []string{"accounts", "signin", "tokens", "keys", "oauth", "federation", "audit", "mail"}
 
 // forTests may be imported by tests only, and may do what tests may.
-var forTests = []string{"internal/testkit", "internal/testserver"}
+var forTests = []string{"internal/testkit", "internal/testrooms", "internal/testserver"}
 
 // fence keeps packages from outside in some folders.
 type fence struct {

@@ -11,11 +11,9 @@ import (
 	"gatehouse/audit"
 	"gatehouse/internal/apperr"
 	"gatehouse/internal/database"
-	"gatehouse/internal/passwords"
 	"gatehouse/internal/ratelimit"
 	"gatehouse/internal/testkit"
-	"gatehouse/keys"
-	"gatehouse/mail"
+	"gatehouse/internal/testrooms"
 	"gatehouse/models"
 	"gatehouse/tokens"
 )
@@ -28,10 +26,10 @@ const (
 	wrong = "incorrect horse battery"
 )
 
-var visitor = tokens.Client{IP: "192.0.2.1", UserAgent: "test", RequestID: "r1", Locale: "en"}
+var visitor = testrooms.Visitor
 
 // cheap is the cost of hashes in tests.
-var cheap = passwords.Params{MemoryKiB: 64, Time: 1, Threads: 1}
+var cheap = testrooms.CheapHash
 
 // house is the room with everything it works with, on a real database.
 type house struct {
@@ -44,51 +42,27 @@ type house struct {
 
 func newHouse(t testing.TB, db *database.DB, changes ...func(*Deps)) *house {
 	t.Helper()
-	clock := testkit.NewClock()
-	box, log := testkit.Box(t), audit.New(db, clock.Now)
-	ring, err := keys.Open(t.Context(), keys.Options{DB: db, Box: box, Audit: log, Clock: clock.Now, Alg: "ES256"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	mailer, err := mail.New(mail.Deps{
-		DB: db, Box: box, Clock: clock.Now, Dev: true, AppName: "Gatehouse", BaseURL: "http://localhost:5000",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	toks := tokens.New(tokens.Deps{
-		DB: db, Keys: ring, Audit: log, Box: box, Clock: clock.Now, Admit: accounts.Admit,
-		Config: tokens.Config{
-			Issuer: "http://localhost:5000", Audience: "http://localhost:5000", AccessTTL: 10 * time.Minute,
-			RefreshTTL: 720 * time.Hour, RefreshIdleTTL: 168 * time.Hour, RetryWindow: 30 * time.Second,
-			SessionIdleTTL: 24 * time.Hour, SessionAbsoluteTTL: 720 * time.Hour,
+	r := testrooms.New(t, db, accounts.Admit)
+	now, factors := r.Clock.Now, NewFactors(db, r.Box)
+	room := accounts.New(accounts.Deps{
+		DB: db, Tokens: r.Tokens, Mail: r.Mail, Audit: r.Audit, Passwords: r.Hasher, Limits: r.Limits, Clock: now,
+		Factors: factors.Store(),
+		Config: accounts.Config{
+			Signup: accounts.SignupOpen, EmailVerification: accounts.VerificationRequired, BaseURL: testrooms.URL,
+			MailPerAddress: ratelimit.Rule{N: 5, Per: time.Hour},
 		},
 	})
-	if err := toks.Log.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	limits := ratelimit.New(clock.Now, 0)
-	hasher := passwords.New(passwords.Options{Concurrency: 4, Queue: 1000, MaxWait: time.Minute, Params: cheap})
-	d := Deps{
-		DB: db, Tokens: toks, Audit: log, Passwords: hasher, Limits: limits, Box: box, Clock: clock.Now,
-		Accounts: accounts.New(accounts.Deps{
-			DB: db, Tokens: toks, Mail: mailer, Audit: log, Passwords: hasher, Limits: limits, Clock: clock.Now,
-			Factors: NewFactors(db, box).Store(),
-			Config: accounts.Config{
-				Signup: accounts.SignupOpen, EmailVerification: accounts.VerificationRequired, BaseURL: "http://localhost:5000",
-				MailPerAddress: ratelimit.Rule{N: 5, Per: time.Hour},
-			},
-		}),
-	}
-	d.Factors = NewFactors(db, box)
 	passkeys := NewPasskeys(PasskeyDeps{
-		DB: db, Accounts: d.Accounts, Audit: log, Limits: limits, Clock: clock.Now, AppURL: "http://localhost:5000",
+		DB: db, Accounts: room, Audit: r.Audit, Limits: r.Limits, Clock: now, AppURL: testrooms.URL,
 	})
-	d.Methods = []Method{passkeys, NewTOTP(d.Factors, clock.Now), NewRecovery(d.Factors, hasher, clock.Now)}
+	d := Deps{
+		DB: db, Accounts: room, Tokens: r.Tokens, Audit: r.Audit, Passwords: r.Hasher, Limits: r.Limits, Box: r.Box, Clock: now,
+		Factors: factors, Methods: []Method{passkeys, NewTOTP(factors, now), NewRecovery(factors, r.Hasher, now)},
+	}
 	for _, change := range changes {
 		change(&d)
 	}
-	return &house{Flow: New(d), t: t, db: db, clock: clock, keys: passkeys}
+	return &house{Flow: New(d), t: t, db: db, clock: r.Clock, keys: passkeys}
 }
 
 func eachHouse(t *testing.T, test func(t *testing.T, h *house), changes ...func(*Deps)) {
@@ -146,32 +120,10 @@ func (h *house) recorded(action audit.Action, reason string) int64 {
 	return h.count("SELECT COUNT(*) FROM audit_events WHERE action = ? AND reason = ?", string(action), reason)
 }
 
-// race runs f in many goroutines at once and counts the answers by reason; ""
-// is success.
-func race(f func(i int) error) map[string]int {
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	answers, begin := map[string]int{}, make(chan struct{})
-	for i := range rivals {
-		wg.Go(func() {
-			<-begin
-			why := apperr.Reason(f(i))
-			mu.Lock()
-			defer mu.Unlock()
-			answers[why]++
-		})
-	}
-	close(begin)
-	wg.Wait()
-	return answers
-}
+// race runs f in many goroutines at once and counts the answers by reason.
+func race(f func(i int) error) map[string]int { return testkit.Answers(rivals, f) }
 
-func wantReason(t testing.TB, err error, want string) {
-	t.Helper()
-	if got := apperr.Reason(err); got != want {
-		t.Errorf("answer %q (%v), want %q", got, err, want)
-	}
-}
+var wantReason = testkit.WantReason
 
 // counting is a method that says no and counts how often it was asked.
 type counting struct {
