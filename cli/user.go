@@ -109,35 +109,21 @@ func listUsers(ctx context.Context, r *server.Rooms, out io.Writer, search strin
 
 func userShowCmd() *cobra.Command {
 	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "show WHO",
-		Short: "Show a person (address, username or id)",
-		Args:  exactArgs(1, "an address, a username or an id"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return withUser(cmd, args[0], func(_ context.Context, _ *server.Rooms, u *models.User) error {
-				return printUser(cmd.OutOrStdout(), *u, asJSON)
-			})
-		},
-	}
+	cmd := personCmd("show WHO", "Show a person (address, username or id)", func(p person) error {
+		return printUser(p.out, *p.User, asJSON)
+	})
 	addJSONFlag(cmd, &asJSON)
 	return cmd
 }
 
 func userSwitchCmd(use, short string, disable bool) *cobra.Command {
 	var w waiting
-	cmd := &cobra.Command{
-		Use:   use + " WHO",
-		Short: short,
-		Args:  exactArgs(1, "an address, a username or an id"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return withUser(cmd, args[0], func(ctx context.Context, r *server.Rooms, u *models.User) error {
-				return w.ending(ctx, cmd, r, func(ctx context.Context) (string, error) {
-					err := r.Accounts.SetDisabled(ctx, u.ID, disable, operator)
-					return fmt.Sprintf("%s is %sd.\n", u.Email, use), explain(err)
-				})
-			})
-		},
-	}
+	cmd := personCmd(use+" WHO", short, func(p person) error {
+		return w.ending(p.ctx, p.cmd, p.rooms, func(ctx context.Context) (string, error) {
+			err := p.rooms.Accounts.SetDisabled(ctx, p.ID, disable, operator)
+			return fmt.Sprintf("%s is %sd.\n", p.Email, use), explain(err)
+		})
+	})
 	if disable {
 		addWaitFlags(cmd, &w)
 	}
@@ -147,22 +133,18 @@ func userSwitchCmd(use, short string, disable bool) *cobra.Command {
 func userRoleCmd() *cobra.Command {
 	var add, remove []string
 	var w waiting
-	cmd := &cobra.Command{
-		Use:   "role WHO",
-		Short: "Give roles to a person or take them away",
-		Args:  exactArgs(1, "an address, a username or an id"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(add)+len(remove) == 0 {
-				return usageError{fmt.Errorf("want --add ROLE or --remove ROLE")}
-			}
-			return withUser(cmd, args[0], func(ctx context.Context, r *server.Rooms, u *models.User) error {
-				roles := changeRoles(u.Roles.List(), add, remove)
-				return w.ending(ctx, cmd, r, func(ctx context.Context) (string, error) {
-					err := r.Accounts.SetRoles(ctx, u.ID, roles, operator)
-					return fmt.Sprintf("%s has the roles: %s\n", u.Email, strings.Join(roles, ", ")), explain(err)
-				})
-			})
-		},
+	cmd := personCmd("role WHO", "Give roles to a person or take them away", func(p person) error {
+		roles := changeRoles(p.Roles.List(), add, remove)
+		return w.ending(p.ctx, p.cmd, p.rooms, func(ctx context.Context) (string, error) {
+			err := p.rooms.Accounts.SetRoles(ctx, p.ID, roles, operator)
+			return fmt.Sprintf("%s has the roles: %s\n", p.Email, strings.Join(roles, ", ")), explain(err)
+		})
+	})
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if len(add)+len(remove) == 0 {
+			return usageError{fmt.Errorf("want --add ROLE or --remove ROLE")}
+		}
+		return nil
 	}
 	cmd.Flags().StringSliceVar(&add, "add", nil, "a role to give; may be given again")
 	cmd.Flags().StringSliceVar(&remove, "remove", nil, "a role to take away; may be given again")
@@ -188,54 +170,55 @@ func changeRoles(have, add, remove []string) []string {
 }
 
 func userResetLinkCmd() *cobra.Command {
-	return &cobra.Command{
-		Use:   "reset-link WHO",
-		Short: "Print a one-time link with which a person sets a new password",
-		Args:  exactArgs(1, "an address, a username or an id"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return withUser(cmd, args[0], func(ctx context.Context, r *server.Rooms, u *models.User) error {
-				link, err := r.Accounts.ResetLink(ctx, u.ID, operator)
-				if err != nil {
-					return explain(err)
-				}
-				fmt.Fprintln(cmd.OutOrStdout(), link.Reveal())
-				return nil
-			})
-		},
-	}
-}
-
-func userResetFactorsCmd() *cobra.Command {
-	return &cobra.Command{
-		Use:   "reset-factors WHO",
-		Short: "Mail a person who lost every second factor a one-time link that takes them away",
-		Long: "The link goes to the stored address, works once within an hour, and opens nothing without the password.\n" +
-			"Make sure that it is the person who asks.",
-		Args: exactArgs(1, "an address, a username or an id"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return withUser(cmd, args[0], func(ctx context.Context, r *server.Rooms, u *models.User) error {
-				if err := r.SignIn.MailReset(ctx, u, r.Config.AppURL, operator); err != nil {
-					return explain(err)
-				}
-				fmt.Fprintln(cmd.OutOrStdout(), "A mail is on its way to", u.Email)
-				return nil
-			})
-		},
-	}
-}
-
-// withUser finds who is meant and runs one command on that person.
-func withUser(cmd *cobra.Command, who string, run func(context.Context, *server.Rooms, *models.User) error) error {
-	return withRooms(cmd, func(ctx context.Context, r *server.Rooms) error {
-		u, err := findUser(ctx, r.Accounts, who)
+	return personCmd("reset-link WHO", "Print a one-time link with which a person sets a new password", func(p person) error {
+		link, err := p.rooms.Accounts.ResetLink(p.ctx, p.ID, operator)
 		if err != nil {
 			return explain(err)
 		}
-		if u == nil {
-			return fmt.Errorf("nobody has the address, username or id %q", who)
-		}
-		return run(ctx, r, u)
+		fmt.Fprintln(p.out, link.Reveal())
+		return nil
 	})
+}
+
+func userResetFactorsCmd() *cobra.Command {
+	cmd := personCmd("reset-factors WHO", "Mail a person who lost every second factor a one-time link that takes them away", func(p person) error {
+		if err := p.rooms.SignIn.MailReset(p.ctx, p.User, p.rooms.Config.AppURL, operator); err != nil {
+			return explain(err)
+		}
+		fmt.Fprintln(p.out, "A mail is on its way to", p.Email)
+		return nil
+	})
+	cmd.Long = "The link goes to the stored address, works once within an hour, and opens nothing without the password.\n" +
+		"Make sure that it is the person who asks."
+	return cmd
+}
+
+// person is somebody whom a command is about, and what it works with.
+type person struct {
+	*models.User
+	ctx   context.Context
+	cmd   *cobra.Command
+	rooms *server.Rooms
+	out   io.Writer
+}
+
+// personCmd is a command about one person, who is named by its only argument.
+func personCmd(use, short string, run func(person) error) *cobra.Command {
+	return &cobra.Command{
+		Use: use, Short: short, Args: exactArgs(1, "an address, a username or an id"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withRooms(cmd, func(ctx context.Context, r *server.Rooms) error {
+				u, err := findUser(ctx, r.Accounts, args[0])
+				if err != nil {
+					return explain(err)
+				}
+				if u == nil {
+					return fmt.Errorf("nobody has the address, username or id %q", args[0])
+				}
+				return run(person{u, ctx, cmd, r, cmd.OutOrStdout()})
+			})
+		},
+	}
 }
 
 func findUser(ctx context.Context, a *accounts.Service, who string) (*models.User, error) {

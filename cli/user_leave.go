@@ -15,60 +15,42 @@ import (
 
 func userCloseCmd() *cobra.Command {
 	var w waiting
-	cmd := &cobra.Command{
-		Use:   "close WHO",
-		Short: "Close an account: everything ends now, and in 14 days it is erased unless its owner signs in",
-		Args:  exactArgs(1, "an address, a username or an id"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return withUser(cmd, args[0], func(ctx context.Context, r *server.Rooms, u *models.User) error {
-				return w.ending(ctx, cmd, r, func(ctx context.Context) (string, error) {
-					at, err := r.Accounts.CloseUser(ctx, u.ID, operator)
-					return fmt.Sprintf("%s is closed and will be erased on %s UTC.\n", u.Email, at.UTC().Format(time.DateTime)), explain(err)
-				})
-			})
-		},
-	}
+	cmd := personCmd("close WHO", "Close an account: everything ends now, and in 14 days it is erased unless its owner signs in", func(p person) error {
+		return w.ending(p.ctx, p.cmd, p.rooms, func(ctx context.Context) (string, error) {
+			at, err := p.rooms.Accounts.CloseUser(ctx, p.ID, operator)
+			return fmt.Sprintf("%s is closed and will be erased on %s UTC.\n", p.Email, at.UTC().Format(time.DateTime)), explain(err)
+		})
+	})
 	addWaitFlags(cmd, &w)
 	return cmd
 }
 
 func userKeepCmd() *cobra.Command {
-	return &cobra.Command{
-		Use:   "keep WHO",
-		Short: "Take back that an account is being closed",
-		Args:  exactArgs(1, "an address, a username or an id"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return withUser(cmd, args[0], func(ctx context.Context, r *server.Rooms, u *models.User) error {
-				if err := r.Accounts.KeepUser(ctx, u.ID, operator); err != nil {
-					return explain(err)
-				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s stays.\n", u.Email)
-				return nil
-			})
-		},
-	}
+	return personCmd("keep WHO", "Take back that an account is being closed", func(p person) error {
+		if err := p.rooms.Accounts.KeepUser(p.ctx, p.ID, operator); err != nil {
+			return explain(err)
+		}
+		fmt.Fprintf(p.out, "%s stays.\n", p.Email)
+		return nil
+	})
 }
 
 func userEraseCmd() *cobra.Command {
 	var yes bool
 	var w waiting
-	cmd := &cobra.Command{
-		Use:   "erase WHO --yes",
-		Short: "Erase a person now and for good",
-		Long: "Erase a person now and for good: names, addresses, password, factors, sessions, tokens and mails.\n" +
-			"The audit log keeps an id that says nothing. There is no way back.",
-		Args: exactArgs(1, "an address, a username or an id"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if !yes {
-				return usageError{fmt.Errorf("this cannot be undone: add --yes, or use \"user close\", which can be for 14 days")}
-			}
-			return withUser(cmd, args[0], func(ctx context.Context, r *server.Rooms, u *models.User) error {
-				return w.ending(ctx, cmd, r, func(ctx context.Context) (string, error) {
-					err := r.Accounts.EraseUser(ctx, u.ID, operator)
-					return fmt.Sprintf("%s is erased.\n", u.ID), explain(err)
-				})
-			})
-		},
+	cmd := personCmd("erase WHO --yes", "Erase a person now and for good", func(p person) error {
+		return w.ending(p.ctx, p.cmd, p.rooms, func(ctx context.Context) (string, error) {
+			err := p.rooms.Accounts.EraseUser(ctx, p.ID, operator)
+			return fmt.Sprintf("%s is erased.\n", p.ID), explain(err)
+		})
+	})
+	cmd.Long = "Erase a person now and for good: names, addresses, password, factors, sessions, tokens and mails.\n" +
+		"The audit log keeps an id that says nothing. There is no way back."
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if !yes {
+			return usageError{fmt.Errorf("this cannot be undone: add --yes, or use \"user close\", which can be for 14 days")}
+		}
+		return nil
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "I know that there is no way back")
 	addWaitFlags(cmd, &w)
@@ -76,16 +58,9 @@ func userEraseCmd() *cobra.Command {
 }
 
 func userDataCmd() *cobra.Command {
-	return &cobra.Command{
-		Use:   "data WHO",
-		Short: "Print everything that is known of a person, signed (JSON)",
-		Args:  exactArgs(1, "an address, a username or an id"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return withUser(cmd, args[0], func(ctx context.Context, r *server.Rooms, u *models.User) error {
-				return explain(r.Accounts.DataOf(ctx, u.ID, cmd.OutOrStdout(), operator))
-			})
-		},
-	}
+	return personCmd("data WHO", "Print everything that is known of a person, signed (JSON)", func(p person) error {
+		return explain(p.rooms.Accounts.DataOf(p.ctx, p.ID, p.out, operator))
+	})
 }
 
 func userInviteCmd() *cobra.Command {
