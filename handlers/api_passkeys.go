@@ -65,7 +65,7 @@ func (a *app) apiPasskeys(c *gin.Context) error {
 // apiPasskeyOwner is who changes their passkeys by a token.
 func (a *app) apiPasskeyOwner(c *gin.Context) (signin.PasskeyOwner, error) {
 	u, err := a.me(c)
-	return signin.PasskeyOwner{User: u, Session: whoIs(c).session, ACR: middleware.Principal(c).ACR, By: a.by(c)}, err
+	return signin.PasskeyOwner{User: u, Proof: middleware.Proof(c), By: a.by(c)}, err
 }
 
 // apiAddPasskeyBegin answers POST /api/v1/me/factors/passkeys/begin.
@@ -77,7 +77,7 @@ func (a *app) apiAddPasskeyBegin(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return options(c, "")(a.Passkeys.BeginRegister(c.Request.Context(), o.User, o.Session, false))
+	return options(c, "")(a.Passkeys.BeginRegister(c.Request.Context(), o.User, o.Proof.Session, false))
 }
 
 type addPasskeyBody struct {
@@ -98,7 +98,7 @@ func (a *app) apiAddPasskey(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	key, err := a.Passkeys.Register(c.Request.Context(), o, false, in.Credential, in.Name)
+	key, _, err := a.SignIn.AddPasskey(c.Request.Context(), o, signin.NewPasskey{Credential: in.Credential, Name: in.Name})
 	if err != nil {
 		return err
 	}

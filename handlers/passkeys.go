@@ -4,6 +4,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/internal/apperr"
+	"gatehouse/internal/websession"
 	"gatehouse/middleware"
 	"gatehouse/models"
 	"gatehouse/signin"
@@ -32,7 +33,7 @@ func (a *app) passkeysDrawn(c *gin.Context, status int, typed passkeysTyped, p m
 
 // passkeyOwner is who changes their passkeys here.
 func (a *app) passkeyOwner(c *gin.Context, s *tokens.Session, u *models.User) signin.PasskeyOwner {
-	return signin.PasskeyOwner{User: u, Session: s.ID, ACR: s.ACR, By: a.by(c)}
+	return signin.PasskeyOwner{User: u, Proof: s.Proof(), Browser: s, By: a.by(c)}
 }
 
 // passkeysBegin answers POST /account/security/passkeys/begin to the script.
@@ -58,10 +59,14 @@ func (a *app) addPasskey(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	key, err := a.Passkeys.Register(c.Request.Context(), a.passkeyOwner(c, s, u),
-		form.Get("conditional") != "", []byte(form.Get("credential")), form.Get("name"))
+	key, started, err := a.SignIn.AddPasskey(c.Request.Context(), a.passkeyOwner(c, s, u), signin.NewPasskey{
+		Conditional: form.Get("conditional") != "", Credential: []byte(form.Get("credential")), Name: form.Get("name"),
+	})
 	if err != nil {
 		return a.passkeyMistake(c, err, passkeysTyped{Name: form.Get("name")})
+	}
+	if started.Session != nil {
+		websession.Renew(c, started)
 	}
 	return a.done(c, good("passkey_added", "Name", key.Name), passkeysPage)
 }

@@ -250,7 +250,7 @@ func (f *Flow) ConfirmTOTP(ctx context.Context, c Confirm) (codes []string, star
 		if err != nil {
 			return err
 		}
-		started, err = f.raise(tx, c, shown)
+		started, err = f.raise(tx, c.Proof, c.Browser, shown)
 		return err
 	})
 	if database.IsDuplicate(err) {
@@ -259,16 +259,16 @@ func (f *Flow) ConfirmTOTP(ctx context.Context, c Confirm) (codes []string, star
 	return e.codes.shown, started, err
 }
 
-// raise writes into the session what it has shown; the time of the proof stays.
-func (f *Flow) raise(tx *gorm.DB, c Confirm, shown progress) (started tokens.Started, err error) {
-	at := c.Proof.At
-	if err := f.Tokens.Sessions.Reprove(tx, c.Proof.Session, at, shown.acr(), shown.values()); err != nil {
+// raise writes into the session what it has shown, and gives a browser another
+// cookie. The time of the proof stays: it is that of the older part.
+func (f *Flow) raise(tx *gorm.DB, p tokens.Proof, browser *tokens.Session, shown progress) (started tokens.Started, err error) {
+	if err := f.Tokens.Sessions.Reprove(tx, p.Session, p.At, shown.acr(), shown.values()); err != nil {
 		return started, err
 	}
-	if c.Browser == nil {
+	if browser == nil {
 		return started, nil
 	}
-	if started, err = f.Tokens.Sessions.NewCookie(tx, c.Browser); err != nil {
+	if started, err = f.Tokens.Sessions.NewCookie(tx, browser); err != nil {
 		return started, err
 	}
 	started.Session.ACR, started.Session.AMR = shown.acr(), models.JoinWords(shown.values())

@@ -207,16 +207,20 @@ func (a asked) judge(in *PasskeyAnswer) error {
 	return a.want.verifyAssertion(*in.read, in.key, a.kind == ceremonySignIn)
 }
 
-// taken is the verdict on a right answer (RFC 8176, section 2: "hwk" is a key
-// that cannot be copied, "swk" one that can; "user" is a test of presence).
+// passkeyAMR is what a passkey shows (RFC 8176, section 2): "hwk" is a key that
+// cannot be copied, "swk" one that can; "user" is a test of presence.
+func passkeyAMR(synced bool) []string {
+	if synced {
+		return []string{"swk", "user"}
+	}
+	return []string{"hwk", "user"}
+}
+
+// taken is the verdict on a right answer.
 func (p *Passkeys) taken(in *PasskeyAnswer, a asked) Verdict {
 	flags := in.read.parsed.Response.AuthenticatorData.Flags
-	amr := []string{"hwk", "user"}
-	if flags.HasBackupEligible() {
-		amr[0] = "swk"
-	}
 	return Verdict{
-		OK: true, Why: ErrPasskeyExpired, MultiFactor: flags.HasUserVerified(), AMR: amr,
+		OK: true, Why: ErrPasskeyExpired, MultiFactor: flags.HasUserVerified(), AMR: passkeyAMR(flags.HasBackupEligible()),
 		Claim: func(tx *gorm.DB) (bool, error) {
 			ok, err := p.ceremonies.claim(tx, a.kind, in.read.challenge, a.bound)
 			if err != nil || !ok {

@@ -14,7 +14,6 @@ import (
 	"gatehouse/audit"
 	"gatehouse/internal/apperr"
 	"gatehouse/internal/database"
-	"gatehouse/mail"
 	"gatehouse/models"
 	"gatehouse/tokens"
 )
@@ -35,12 +34,11 @@ var (
 	errNoPasskey  = apperr.New(apperr.NotFound, "not_found")
 )
 
-// PasskeyOwner is who changes their passkeys, on the word of a session whose
-// proof is fresh.
+// PasskeyOwner is who changes their passkeys, and on which proof.
 type PasskeyOwner struct {
 	User    *models.User
-	Session models.ID
-	ACR     string // of the session
+	Proof   tokens.Proof    // of the session in which it happens
+	Browser *tokens.Session // whose cookie changes when the session rises; nil is a program
 	By      tokens.Client
 }
 
@@ -49,86 +47,6 @@ func (p *Passkeys) List(ctx context.Context, user models.ID) ([]models.Passkey, 
 	var list []models.Passkey
 	err := p.DB.Read(ctx).Where("user_id = ?", user).Order("id").Find(&list).Error
 	return list, database.Unavailable(err)
-}
-
-// Register adds a passkey. The account must be opened as far as it can be: who
-// has one factor of two must not add a third (NIST SP 800-63B-4, section 4.1.2).
-func (p *Passkeys) Register(ctx context.Context, o PasskeyOwner, conditional bool, credential []byte, name string) (models.Passkey, error) {
-	name, wrong := accounts.ShownName(name)
-	if wrong != nil {
-		return models.Passkey{}, apperr.New(apperr.Invalid, "validation_failed").WithField("name", *wrong)
-	}
-	list, err := p.mayChange(ctx, o)
-	if err == nil && o.User.EmailVerifiedAt.IsZero() {
-		err = ErrUnproved
-	}
-	if err != nil {
-		return models.Passkey{}, err
-	}
-	if len(list) >= maxPasskeys {
-		return models.Passkey{}, errTooManyKey
-	}
-	kind := registerKind(conditional)
-	key, read, err := p.readNew(credential, conditional)
-	if err != nil {
-		return models.Passkey{}, p.refuseNew(ctx, o, kind, read, err)
-	}
-	key.ID, key.UserID, key.UserHandle = models.NewID(), o.User.ID, p.handle(o.User.ID, list)
-	key.CreatedAt = models.At(p.Clock())
-	if key.Name = name; name == "" {
-		key.Name = freeName(maker(key.AAGUID), list)
-	}
-	return key, p.insert(ctx, o, kind, read, &key)
-}
-
-func (p *Passkeys) readNew(credential []byte, conditional bool) (models.Passkey, registration, error) {
-	read, err := parseRegistration(credential)
-	if err != nil {
-		return models.Passkey{}, read, err
-	}
-	want := expectation{challenge: read.challenge, rpID: p.rp.id, origins: p.rp.origins, verified: !conditional, absent: conditional}
-	key, err := want.verifyRegistration(read)
-	return key, read, err
-}
-
-// refuseNew uses the challenge up and records why.
-func (p *Passkeys) refuseNew(ctx context.Context, o PasskeyOwner, kind ceremony, read registration, why error) error {
-	e := o.event(audit.FactorAdded)
-	e.Outcome, e.Reason, e.Detail["check"] = audit.Failure, errPasskeyBad.Reason, checkOf(why)
-	err := p.DB.Write(ctx, func(tx *gorm.DB) error {
-		if read.challenge != nil {
-			if _, err := p.ceremonies.claim(tx, kind, read.challenge, o.Session.String()); err != nil {
-				return err
-			}
-		}
-		return p.Audit.Append(tx, e)
-	})
-	if err != nil {
-		return err
-	}
-	return errPasskeyBad
-}
-
-// insert keeps a new passkey. The unique key on the credential is what says
-// that it is new (section 7.1, step 26).
-func (p *Passkeys) insert(ctx context.Context, o PasskeyOwner, kind ceremony, read registration, key *models.Passkey) error {
-	var claimed bool
-	err := p.DB.Write(ctx, func(tx *gorm.DB) (err error) {
-		if claimed, err = p.ceremonies.claim(tx, kind, read.challenge, o.Session.String()); err != nil || !claimed {
-			return err
-		}
-		if err := tx.Create(key).Error; err != nil {
-			return err
-		}
-		return p.tell(tx, o, audit.FactorAdded, mail.KindFactorAdded, key)
-	})
-	switch {
-	case database.IsDuplicate(err):
-		return errPasskeyIs
-	case err == nil && !claimed:
-		return ErrPasskeyExpired
-	}
-	return err
 }
 
 // tell records a change and queues its notice (security rule 12).
@@ -143,23 +61,19 @@ func (p *Passkeys) tell(tx *gorm.DB, o PasskeyOwner, action audit.Action, kind s
 
 func (o PasskeyOwner) event(action audit.Action) audit.Event {
 	return audit.Event{
-		Action: action, Outcome: audit.Success, Subject: o.User.ID, Actor: o.User.ID, Session: o.Session, ClientID: tokens.FirstParty,
+		Action: action, Outcome: audit.Success, Subject: o.User.ID, Actor: o.User.ID, Session: o.Proof.Session, ClientID: tokens.FirstParty,
 		IP: o.By.IP, UserAgent: o.By.UserAgent, RequestID: o.By.RequestID, Detail: map[string]string{"method": "passkey"},
 	}
 }
 
-// mayChange asks for a session as strong as the account can have.
+// mayChange asks for a fresh proof as strong as the account can give, and reads
+// its passkeys. Who has one factor of two must neither add a third nor take one
+// away (NIST SP 800-63B-4, section 4.1.2; security rule 12).
 func (p *Passkeys) mayChange(ctx context.Context, o PasskeyOwner) ([]models.Passkey, error) {
-	list, err := p.List(ctx, o.User.ID)
-	if err != nil || o.ACR == AAL2 {
-		return list, err
+	if err := p.Accounts.StepUp(ctx, o.Proof); err != nil {
+		return nil, err
 	}
-	var others int64 // authenticator apps
-	err = p.DB.Read(ctx).Model(&models.TOTPFactor{}).Where("user_id = ?", o.User.ID).Count(&others).Error
-	if err == nil && len(list)+int(others) > 0 {
-		return nil, accounts.ErrStepUp.WithParam(accounts.ParamACR, AAL2)
-	}
-	return list, database.Unavailable(err)
+	return p.List(ctx, o.User.ID)
 }
 
 // Rename gives a passkey another name. That of somebody else is not found.

@@ -49,7 +49,7 @@ func (f *Flow) removeKey(tx *gorm.DB, p *Passkeys, o PasskeyOwner, key *models.P
 	if err := f.forgetCodes(tx, o.User.ID); err != nil {
 		return nil, err
 	}
-	if _, err := f.Tokens.Sessions.EndOthersIn(tx, o.User.ID, o.Session, o.By); err != nil {
+	if _, err := f.Tokens.Sessions.EndOthersIn(tx, o.User.ID, o.Proof.Session, o.By); err != nil {
 		return nil, err
 	}
 	return nil, p.tell(tx, o, audit.FactorRemoved, mail.KindFactorRemoved, key)

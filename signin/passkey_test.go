@@ -37,11 +37,29 @@ func (h *house) options(o PasskeyOptions, err error) []byte {
 	return b
 }
 
+// owner is somebody with a fresh proof of a session that nothing asks for.
+func (h *house) owner(u *models.User, acr string) PasskeyOwner {
+	return h.ownerIn(u, models.NewID(), acr)
+}
+
+func (h *house) ownerIn(u *models.User, session models.ID, acr string) PasskeyOwner {
+	return PasskeyOwner{User: u, Proof: tokens.Proof{User: u.ID, Session: session, At: h.clock.Now(), AAL: acr}, By: visitor}
+}
+
+// register adds a passkey and leaves the session as it is.
+func (h *house) register(o PasskeyOwner, conditional bool, credential []byte) (models.Passkey, error) {
+	made, err := h.keys.made(h.ctx(), o, registerKind(conditional), NewPasskey{Conditional: conditional, Credential: credential})
+	if err != nil {
+		return models.Passkey{}, err
+	}
+	return made.key, h.db.Write(h.ctx(), made.keep)
+}
+
 // passkey adds one to an account, as the session of a sign-in.
 func (h *house) passkey(u *models.User, a *testkit.Authenticator) models.Passkey {
 	h.t.Helper()
-	o := PasskeyOwner{User: u, Session: models.NewID(), ACR: AAL2, By: visitor}
-	key, err := h.keys.Register(h.ctx(), o, false, a.Create(h.options(h.keys.BeginRegister(h.ctx(), u, o.Session, false))), "")
+	o := h.owner(u, AAL2)
+	key, err := h.register(o, false, a.Create(h.options(h.keys.BeginRegister(h.ctx(), u, o.Proof.Session, false))))
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -212,7 +230,7 @@ func TestAPasskeyThatIsNotHereIsUnknown(t *testing.T) {
 		u, a := h.person("ada@example.com", "ada"), h.authenticator()
 		key := h.passkey(u, a)
 		credential := a.Get(h.challenge())
-		o := PasskeyOwner{User: u, Session: models.NewID(), ACR: AAL2, By: visitor}
+		o := h.owner(u, AAL2)
 		if _, err := h.RemovePasskey(h.ctx(), o, key.ID); err != nil {
 			t.Fatal(err)
 		}
@@ -339,8 +357,8 @@ func TestOneFactorOfTwoAddsAndRemovesNone(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		u, a := h.person("ada@example.com", "ada"), h.authenticator()
 		key := h.passkey(u, a)
-		weak := PasskeyOwner{User: u, Session: models.NewID(), ACR: AAL1, By: visitor}
-		_, err := h.keys.Register(h.ctx(), weak, false, h.authenticator().Create(h.options(h.keys.BeginRegister(h.ctx(), u, weak.Session, false))), "")
+		weak := h.owner(u, AAL1)
+		_, err := h.register(weak, false, h.authenticator().Create(h.options(h.keys.BeginRegister(h.ctx(), u, weak.Proof.Session, false))))
 		wantReason(t, err, "step_up_required")
 		_, err = h.RemovePasskey(h.ctx(), weak, key.ID)
 		wantReason(t, err, "step_up_required")
@@ -350,10 +368,10 @@ func TestOneFactorOfTwoAddsAndRemovesNone(t *testing.T) {
 func TestAFirstPasskeyNeedsNoMoreThanThePassword(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		u := h.person("ada@example.com", "ada")
-		o := PasskeyOwner{User: u, Session: models.NewID(), ACR: AAL1, By: visitor}
+		o := h.owner(u, AAL1)
 		a := h.authenticator()
 		a.AAGUID = [16]byte{0xba, 0xda, 0x55, 0x66, 0xa7, 0xaa, 0x40, 0x1f, 0xbd, 0x96, 0x45, 0x61, 0x9a, 0x55, 0x12, 0x0d}
-		key, err := h.keys.Register(h.ctx(), o, false, a.Create(h.options(h.keys.BeginRegister(h.ctx(), u, o.Session, false))), "")
+		key, err := h.register(o, false, a.Create(h.options(h.keys.BeginRegister(h.ctx(), u, o.Proof.Session, false))))
 		if err != nil || key.Name != "1Password" {
 			t.Errorf("%q, %v", key.Name, err)
 		}
@@ -368,10 +386,10 @@ func TestAFirstPasskeyNeedsNoMoreThanThePassword(t *testing.T) {
 func TestAnAccountWhoseAddressNobodyProvedGetsNoFactor(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		u := h.create(accounts.NewUser{Email: "ada@example.com", Password: right})
-		o := PasskeyOwner{User: u, Session: models.NewID(), ACR: AAL1, By: visitor}
-		_, err := h.keys.Register(h.ctx(), o, false, h.authenticator().Create(h.options(h.keys.BeginRegister(h.ctx(), u, o.Session, false))), "")
+		o := h.owner(u, AAL1)
+		_, err := h.register(o, false, h.authenticator().Create(h.options(h.keys.BeginRegister(h.ctx(), u, o.Proof.Session, false))))
 		wantReason(t, err, "address_unproved")
-		_, err = h.EnrolTOTP(h.ctx(), tokens.Proof{User: u.ID, Session: o.Session, At: h.clock.Now(), AAL: AAL1})
+		_, err = h.EnrolTOTP(h.ctx(), tokens.Proof{User: u.ID, Session: o.Proof.Session, At: h.clock.Now(), AAL: AAL1})
 		wantReason(t, err, "address_unproved")
 		if n := h.count("SELECT COUNT(*) FROM passkeys") + h.count("SELECT COUNT(*) FROM totp_enrolments"); n != 0 {
 			t.Errorf("%d factors", n)
@@ -382,10 +400,10 @@ func TestAnAccountWhoseAddressNobodyProvedGetsNoFactor(t *testing.T) {
 func TestARegistrationIsForItsSession(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		u, mallory := h.person("ada@example.com", "ada"), h.person("mallory@example.com", "mallory")
-		ours := PasskeyOwner{User: u, Session: models.NewID(), ACR: AAL1, By: visitor}
-		theirs := PasskeyOwner{User: mallory, Session: models.NewID(), ACR: AAL1, By: visitor}
-		credential := h.authenticator().Create(h.options(h.keys.BeginRegister(h.ctx(), mallory, theirs.Session, false)))
-		_, err := h.keys.Register(h.ctx(), ours, false, credential, "")
+		ours := h.owner(u, AAL1)
+		theirs := h.owner(mallory, AAL1)
+		credential := h.authenticator().Create(h.options(h.keys.BeginRegister(h.ctx(), mallory, theirs.Proof.Session, false)))
+		_, err := h.register(ours, false, credential)
 		wantReason(t, err, "passkey_expired")
 	})
 }
@@ -394,8 +412,8 @@ func TestAKnownCredentialIsNotAddedAgain(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		u, mallory, a := h.person("ada@example.com", "ada"), h.person("mallory@example.com", "mallory"), h.authenticator()
 		h.passkey(u, a)
-		o := PasskeyOwner{User: mallory, Session: models.NewID(), ACR: AAL1, By: visitor}
-		_, err := h.keys.Register(h.ctx(), o, false, a.Create(h.options(h.keys.BeginRegister(h.ctx(), mallory, o.Session, false))), "")
+		o := h.owner(mallory, AAL1)
+		_, err := h.register(o, false, a.Create(h.options(h.keys.BeginRegister(h.ctx(), mallory, o.Proof.Session, false))))
 		wantReason(t, err, "passkey_known")
 	})
 }
@@ -403,14 +421,14 @@ func TestAKnownCredentialIsNotAddedAgain(t *testing.T) {
 func TestOfManyRegistrationsOfOneChallengeOneWins(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		u := h.person("ada@example.com", "ada")
-		o := PasskeyOwner{User: u, Session: models.NewID(), ACR: AAL2, By: visitor}
-		options := h.options(h.keys.BeginRegister(h.ctx(), u, o.Session, false))
+		o := h.owner(u, AAL2)
+		options := h.options(h.keys.BeginRegister(h.ctx(), u, o.Proof.Session, false))
 		credentials := make([][]byte, rivals)
 		for i := range credentials {
 			credentials[i] = h.authenticator().Create(options)
 		}
 		answers := race(func(i int) error {
-			_, err := h.keys.Register(h.ctx(), o, false, credentials[i], "")
+			_, err := h.register(o, false, credentials[i])
 			return err
 		})
 		if answers[""] != 1 || h.count("SELECT COUNT(*) FROM passkeys") != 1 {
@@ -424,12 +442,12 @@ func TestABrowserMayMakeOneByItself(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		u, a := h.person("ada@example.com", "ada"), h.authenticator()
 		a.Flags = testkit.BackupEligible
-		o := PasskeyOwner{User: u, Session: models.NewID(), ACR: AAL1, By: visitor}
-		credential := a.Create(h.options(h.keys.BeginRegister(h.ctx(), u, o.Session, true)))
-		_, err := h.keys.Register(h.ctx(), o, false, credential, "")
+		o := h.owner(u, AAL1)
+		credential := a.Create(h.options(h.keys.BeginRegister(h.ctx(), u, o.Proof.Session, true)))
+		_, err := h.register(o, false, credential)
 		wantReason(t, err, "passkey_refused") // not of that ceremony
-		credential = a.Create(h.options(h.keys.BeginRegister(h.ctx(), u, o.Session, true)))
-		if _, err := h.keys.Register(h.ctx(), o, true, credential, ""); err != nil {
+		credential = a.Create(h.options(h.keys.BeginRegister(h.ctx(), u, o.Proof.Session, true)))
+		if _, err := h.register(o, true, credential); err != nil {
 			t.Error(err)
 		}
 	})
@@ -444,7 +462,7 @@ func TestTheLastWayInStays(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		o := PasskeyOwner{User: u, Session: models.NewID(), ACR: AAL2, By: visitor}
+		o := h.owner(u, AAL2)
 		answers := race(func(i int) error {
 			_, err := h.RemovePasskey(h.ctx(), o, []models.ID{first.ID, second.ID}[i%2])
 			return err
@@ -459,7 +477,7 @@ func TestAPasskeyThatThePolicyAsksForStays(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		u := h.person("ada@example.com", "ada")
 		key := h.passkey(u, h.authenticator())
-		o := PasskeyOwner{User: u, Session: models.NewID(), ACR: AAL2, By: visitor}
+		o := h.owner(u, AAL2)
 		_, err := h.RemovePasskey(h.ctx(), o, key.ID)
 		wantReason(t, err, "last_factor")
 		h.Config.MFA = MFAOptional
@@ -482,7 +500,7 @@ func TestRemovingAPasskeyEndsEveryOtherSession(t *testing.T) {
 			}
 			sessions = append(sessions, res.Session.ID)
 		}
-		o := PasskeyOwner{User: u, Session: sessions[1], ACR: AAL2, By: visitor}
+		o := h.ownerIn(u, sessions[1], AAL2)
 		if _, err := h.RemovePasskey(h.ctx(), o, key.ID); err != nil {
 			t.Fatal(err)
 		}
@@ -499,7 +517,7 @@ func TestAPasskeyOfSomebodyElseIsNotFound(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		u, mallory := h.person("ada@example.com", "ada"), h.person("mallory@example.com", "mallory")
 		key := h.passkey(u, h.authenticator())
-		o := PasskeyOwner{User: mallory, Session: models.NewID(), ACR: AAL2, By: visitor}
+		o := h.owner(mallory, AAL2)
 		_, err := h.RemovePasskey(h.ctx(), o, key.ID)
 		wantReason(t, err, "not_found")
 		wantReason(t, h.keys.Rename(h.ctx(), mallory.ID, key.ID, "mine"), "not_found")
