@@ -189,6 +189,8 @@ func sentence(f *apperr.Field) string {
 		return "it is not one plain address like name@example.com"
 	case "at_sign":
 		return "a username has no @"
+	case "mixed_scripts":
+		return "its letters are of several alphabets, so that it could be taken for another name"
 	case "too_long":
 		return fmt.Sprintf("it is longer than %v", f.Params["Max"])
 	}

@@ -34,7 +34,18 @@ const (
 // emoji and spaces are refused by it as well; letters with accents, ß and the
 // dotless i are letters of their own. Joiners, which the profile allows in
 // some Indic contexts, are refused because nobody can see them.
+//
+// A new name is of one script (see oneScript); names that were taken before
+// that rule still sign in, because CanonicalLogin does not ask.
 func CanonicalUsername(s string) (typed string, key []byte, wrong *apperr.Field) {
+	typed, key, wrong = usernameForm(s)
+	if wrong == nil && !oneScript(string(key)) {
+		return "", nil, field("mixed_scripts")
+	}
+	return typed, key, wrong
+}
+
+func usernameForm(s string) (typed string, key []byte, wrong *apperr.Field) {
 	s = strings.Trim(s, " ")
 	switch {
 	case s == "":
@@ -179,7 +190,7 @@ func CanonicalLogin(s string) (key []byte, isEmail, ok bool) {
 		_, key, wrong := CanonicalEmail(s)
 		return key, true, wrong == nil
 	}
-	_, key, wrong := CanonicalUsername(s)
+	_, key, wrong := usernameForm(s)
 	return key, false, wrong == nil
 }
 

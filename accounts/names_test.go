@@ -28,10 +28,18 @@ func TestLookAlikeUsernamesAreDecidedInOnePlace(t *testing.T) {
 		{in: "adm\u0130n", key: "admi\u0307n"}, // a capital dotted I keeps its dot
 		{in: "straße", key: "straße"},          // ß is not ss
 		{in: "STRASSE", key: "strasse"},
-		{in: "stra\u1E9Ee", key: "straße"},    // the capital ß is a ß
-		{in: "\u0430dmin", key: "\u0430dmin"}, // Cyrillic а is another letter; keys differ everywhere alike
-		{in: "ΟΔΟΣ", key: "οδοσ"},             //
-		{in: "οδος", key: "οδος"},             // the final sigma is a letter of its own
+		{in: "stra\u1E9Ee", key: "straße"},                                            // the capital ß is a ß
+		{in: "\u0430dmin", wrong: "mixed_scripts"},                                    // a Cyrillic а among Latin letters
+		{in: "\u0430\u0434\u043C\u0438\u043D", key: "\u0430\u0434\u043C\u0438\u043D"}, // a Russian word is one script
+		{in: "\u0430\u0434\u043C\u0438\u043D-7", key: "\u0430\u0434\u043C\u0438\u043D-7"},
+		{in: "a\u03BFb", wrong: "mixed_scripts"},                                            // a Greek omicron
+		{in: "\u0561\u0064min", wrong: "mixed_scripts"},                                     // an Armenian letter
+		{in: "\u13AAdmin", wrong: "mixed_scripts"},                                          // a Cherokee one
+		{in: "\u6771\u4EAC\u305F\u308D\u3046kun", key: "\u6771\u4EAC\u305F\u308D\u3046kun"}, // Japanese writes three, and Latin
+		{in: "\uD55C\uAE00kim", key: "\uD55C\uAE00kim"},
+		{in: "\uD55C\u305F", wrong: "mixed_scripts"}, // no language writes both
+		{in: "ΟΔΟΣ", key: "οδοσ"},                    //
+		{in: "οδος", key: "οδος"},                    // the final sigma is a letter of its own
 		{in: "o'neil-smith_x.y+z", key: "o'neil-smith_x.y+z"},
 		{in: "42", key: "42"},
 		{in: "admin\u00A0", wrong: "unusable"},
