@@ -244,6 +244,10 @@ func prepare(engine *gin.Engine) {
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false
 	engine.RedirectFixedPath = false
+	// A path has one spelling: "/%61dmin" and "/admin%2Finvitations" are no
+	// rows of the table. A proxy that guards a path by its letters would let
+	// them through to a handler that it was told to keep them from.
+	engine.UseRawPath = true
 }
 
 func (a *app) chain(r Route) []gin.HandlerFunc {

@@ -82,10 +82,12 @@ func New(d Deps) (*Set, error) {
 // decides and no header does.
 func (s *Set) https() bool { return s.app.Scheme == "https" }
 
-// Page is the chain of the pages: session, language, cross-origin check.
+// Page is the chain of the pages: session, language, cross-origin check. Here
+// and in every other chain the headers come before the first refusal, so that
+// the page of a 421 is no less guarded than others (rule 20).
 func (s *Set) Page() []gin.HandlerFunc {
 	return []gin.HandlerFunc{
-		s.edge(asPage), s.answer, s.recover, s.knownHost(redirectAlias), s.pageHeaders(),
+		s.edge(asPage), s.answer, s.recover, s.pageHeaders(), s.knownHost(redirectAlias),
 		s.bodyLimit(AuthBody), s.deadline, s.crossOrigin, s.session(), s.loadSession,
 	}
 }
@@ -102,7 +104,7 @@ func (s *Set) Either() []gin.HandlerFunc {
 // so there is nothing that another site could borrow.
 func (s *Set) API() []gin.HandlerFunc {
 	return []gin.HandlerFunc{
-		s.edge(asJSON), s.answer, s.recover, s.knownHost(serveAlias), s.apiHeaders(),
+		s.edge(asJSON), s.answer, s.recover, s.apiHeaders(), s.knownHost(serveAlias),
 		s.bodyLimit(AuthBody), s.deadline,
 	}
 }
@@ -110,7 +112,7 @@ func (s *Set) API() []gin.HandlerFunc {
 // Lean is API without what a call that touches neither body nor database
 // needs: the hot path.
 func (s *Set) Lean() []gin.HandlerFunc {
-	return []gin.HandlerFunc{s.edge(asJSON), s.answer, s.recover, s.knownHost(serveAlias), s.apiHeaders()}
+	return []gin.HandlerFunc{s.edge(asJSON), s.answer, s.recover, s.apiHeaders(), s.knownHost(serveAlias)}
 }
 
 // Public is Lean under any Host: health, keys, discovery and the feed of
@@ -125,13 +127,13 @@ func (s *Set) Feed() []gin.HandlerFunc { return append(s.Public(), s.bodyLimit(A
 // Asset is the chain of files that are the same for everybody. No person reads
 // what is said about a missing one, and a page there would lack its style.
 func (s *Set) Asset() []gin.HandlerFunc {
-	return []gin.HandlerFunc{s.edge(asJSON), s.answer, s.recover, s.knownHost(serveAlias), s.apiHeaders()}
+	return []gin.HandlerFunc{s.edge(asJSON), s.answer, s.recover, s.apiHeaders(), s.knownHost(serveAlias)}
 }
 
 // Unmatched is the chain behind which no route was found. It answers JSON
 // below /api/ and to who asks for it.
 func (s *Set) Unmatched() []gin.HandlerFunc {
 	return []gin.HandlerFunc{
-		s.edge(asAccepted), s.answer, s.recover, s.knownHost(redirectAlias), s.pageHeaders(), s.deadline, s.session(), s.loadSession,
+		s.edge(asAccepted), s.answer, s.recover, s.pageHeaders(), s.knownHost(redirectAlias), s.deadline, s.session(), s.loadSession,
 	}
 }
