@@ -9,7 +9,8 @@ var doors = map[string][]string{
 	"internal/apperr": nil, "internal/secrets": nil, "internal/metrics": nil,
 	"internal/safehttp": nil, "internal/openapi": nil,
 
-	"internal/passwords":  {"internal/apperr", "internal/metrics", "internal/secrets"},
+	"internal/argon2":     nil,
+	"internal/passwords":  {"internal/argon2", "internal/apperr", "internal/metrics", "internal/secrets"},
 	"internal/lease":      {"internal/apperr", "internal/metrics"},
 	"internal/database":   {"internal/lease", "internal/apperr", "internal/metrics", "models"},
 	"internal/jobs":       {"internal/lease", "internal/metrics"},
