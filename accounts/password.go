@@ -8,6 +8,7 @@ import (
 
 	"gatehouse/audit"
 	"gatehouse/internal/apperr"
+	"gatehouse/internal/passwords"
 	"gatehouse/internal/secrets"
 	"gatehouse/mail"
 	"gatehouse/models"
@@ -59,7 +60,8 @@ func (s *Service) setPassword(ctx context.Context, n newPassword) error {
 	if err := f.err(); err != nil {
 		return err
 	}
-	hash, err := s.Passwords.Hash(ctx, n.password)
+	// Who gets here is signed in or has shown a link: no stranger.
+	hash, err := s.Passwords.Hash(passwords.WithPriority(ctx), n.password)
 	if err != nil {
 		return renamed(err, "password", "new_password")
 	}

@@ -262,6 +262,14 @@ func (f *Flow) takeNetwork(ip string) (refund func(), err error) {
 // slot with a right secret of an account that may sign in, and an error
 // otherwise. refund gives back what was taken before, when nothing was compared.
 func (f *Flow) look(ctx context.Context, action audit.Action, t try, refund func()) (slot, Verdict, error) {
+	// In a rush of sign-ins most are refused. They are before the write that
+	// reserves their slot, so that a refusal costs no more than the request.
+	if t.method == f.password {
+		if err := f.Passwords.Ready(ctx); err != nil {
+			refund()
+			return slot{}, Verdict{}, err
+		}
+	}
 	s, err := f.slotFor(ctx, t)
 	if err != nil {
 		if errTooMany.Is(err) {

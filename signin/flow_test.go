@@ -2,7 +2,9 @@ package signin
 
 import (
 	"context"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"gatehouse/audit"
 	"gatehouse/internal/apperr"
 	"gatehouse/internal/database"
+	"gatehouse/internal/passwords"
 	"gatehouse/internal/ratelimit"
 	"gatehouse/internal/testkit"
 )
@@ -214,6 +217,31 @@ func TestABusyHashQueueCountsNothing(t *testing.T) {
 			t.Error("tries that were never looked at are counted")
 		}
 	}, func(d *Deps) { d.Config.LoginPerNetwork = ratelimit.Rule{N: 1, Per: time.Hour} })
+}
+
+// The one slot is taken for about a second and the one place behind it, too.
+func TestARefusalInARushOfSignInsWritesNothing(t *testing.T) {
+	slow := passwords.New(passwords.Options{Concurrency: 1, Queue: 1, MaxWait: time.Minute,
+		Params: passwords.Params{MemoryKiB: 64 * 1024, Time: 12, Threads: 1}})
+	h := newHouse(t, testkit.DB(t), func(d *Deps) { d.Passwords = slow })
+	h.person("ada@example.com", "ada")
+	var rush sync.WaitGroup
+	defer rush.Wait()
+	for range 2 {
+		rush.Go(func() { _, _ = slow.Hash(t.Context(), right) })
+	}
+	for slow.Ready(t.Context()) == nil {
+		runtime.Gosched()
+	}
+	if got := h.try("ada", right); got != "busy" {
+		t.Error(got)
+	}
+	if h.tries() != 0 || h.count("SELECT COUNT(*) FROM throttle_counters") != 0 {
+		t.Error("a try that was never looked at left a row")
+	}
+	if err := slow.Ready(passwords.WithPriority(t.Context())); err != nil {
+		t.Errorf("a known device: %v", err)
+	}
 }
 
 func TestANetworkIsLimited(t *testing.T) {

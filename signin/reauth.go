@@ -10,6 +10,7 @@ import (
 
 	"gatehouse/audit"
 	"gatehouse/internal/apperr"
+	"gatehouse/internal/passwords"
 	"gatehouse/models"
 	"gatehouse/tokens"
 )
@@ -69,7 +70,8 @@ func (f *Flow) Reauth(ctx context.Context, r Reproof) (tokens.Proof, tokens.Star
 	t := try{method: m, user: u, by: r.Client, offer: Offer{
 		User: u, Secret: r.Secret, Response: r.Response, Session: r.Session, Browser: idOf(r.Browser),
 	}}
-	s, verdict, err := f.look(ctx, audit.Reauth, t, refund)
+	// Who is signed in is no stranger.
+	s, verdict, err := f.look(passwords.WithPriority(ctx), audit.Reauth, t, refund)
 	if err == nil && verdict.MustChange {
 		err = f.mustChange(ctx, t, s)
 	}

@@ -7,8 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/crypto/argon2"
-
+	"gatehouse/internal/argon2"
 	"gatehouse/internal/secrets"
 )
 
@@ -43,6 +42,7 @@ type argonHash struct {
 	kind      string // "argon2id" or "argon2i"
 	params    Params
 	salt, tag []byte
+	memory    *buffers // where it is computed; nil takes new memory
 }
 
 func newArgonHash(p Params, tag []byte) argonHash {
@@ -50,15 +50,17 @@ func newArgonHash(p Params, tag []byte) argonHash {
 }
 
 func (a argonHash) compute(password []byte) []byte {
-	key := argon2.IDKey
+	mode := argon2.Argon2id
 	if a.kind == "argon2i" {
-		key = argon2.Key
+		mode = argon2.Argon2i
 	}
 	size := uint32(tagLen)
 	if a.tag != nil {
 		size = uint32(len(a.tag))
 	}
-	return key(password, a.salt, a.params.Time, a.params.MemoryKiB, a.params.Threads, size)
+	m := a.memory.take(argon2.Params(a.params))
+	defer a.memory.give(m)
+	return m.Key(mode, password, a.salt, argon2.Params(a.params), size)
 }
 
 func (a argonHash) match(password []byte) bool { return secrets.Equal(a.compute(password), a.tag) }

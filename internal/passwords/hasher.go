@@ -24,6 +24,9 @@ type Options struct {
 	Params Params
 	// MinLength is the shortest password accepted, in characters; 0 is 8.
 	MinLength int
+	// Clock measures how long hashes take, from which waiting is estimated. nil
+	// estimates nothing: the bounds of the queue alone then decide.
+	Clock func() time.Time
 	// Metrics may be nil.
 	Metrics *metrics.Metrics
 }
@@ -40,6 +43,7 @@ const (
 // Hasher makes and checks password hashes. It is safe for concurrent use.
 type Hasher struct {
 	queue     *queue
+	memory    *buffers
 	params    Params
 	minLength int
 	// dummy is what is checked when there is no hash to check.
@@ -63,13 +67,29 @@ func New(o Options) *Hasher {
 	if o.MinLength <= 0 {
 		o.MinLength = defaultMinLength
 	}
-	return &Hasher{
-		queue:     newQueue(o.Concurrency, o.Queue, o.MaxWait, o.Metrics),
+	h := &Hasher{
+		queue: newQueue(queueOptions{
+			slots: o.Concurrency, limit: o.Queue, maxWait: o.MaxWait, clock: o.Clock, metrics: o.Metrics,
+		}),
+		memory:    newBuffers(o.Params),
 		params:    o.Params,
 		minLength: o.MinLength,
-		dummy:     newArgonHash(o.Params, secrets.Random(tagLen)),
 	}
+	h.dummy = h.newHash(secrets.Random(tagLen))
+	return h
 }
+
+// newHash is a hash of our cost, in the memory of the slots.
+func (h *Hasher) newHash(tag []byte) argonHash {
+	made := newArgonHash(h.params, tag)
+	made.memory = h.memory
+	return made
+}
+
+// Ready is the error "busy" when a hash that is asked for now would be refused.
+// Asked before what comes first (the write that counts a try), it makes a
+// refusal in a rush cost nothing but the request.
+func (h *Hasher) Ready(ctx context.Context) error { return h.queue.ready(ctx) }
 
 // MinLength is the shortest password accepted, in characters.
 func (h *Hasher) MinLength() int { return h.minLength }
@@ -83,7 +103,7 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	if reason != "" {
 		return "", apperr.InvalidField("password", reason)
 	}
-	made := newArgonHash(h.params, nil)
+	made := h.newHash(nil)
 	err := h.queue.run(ctx, 1, func() { made.tag = made.compute(prepared) })
 	if err != nil {
 		return "", err
@@ -121,6 +141,7 @@ func (h *Hasher) Verify(ctx context.Context, password, encoded string) (Result, 
 	err = h.queue.run(ctx, h.weight(stored), func() {
 		matched = h.compare(stored, []byte(password), prepared)
 		h.pad(stored, prepared)
+		h.tidy(stored)
 	})
 	if err != nil {
 		return Result{}, err
@@ -134,14 +155,26 @@ func (h *Hasher) Verify(ctx context.Context, password, encoded string) (Result, 
 // the form NFC, every other system what was typed. An argon2 hash that is not
 // ours may have been made of either.
 func (h *Hasher) compare(stored scheme, typed, prepared []byte) bool {
-	if _, argon := stored.(argonHash); !argon {
+	argon, ok := stored.(argonHash)
+	if !ok {
 		return stored.match(typed)
 	}
-	matched := stored.match(prepared)
-	if !matched && !stored.current(h.params) && !bytes.Equal(typed, prepared) {
-		return stored.match(typed)
+	argon.memory = h.memory
+	matched := argon.match(prepared)
+	if !matched && !argon.current(h.params) && !bytes.Equal(typed, prepared) {
+		return argon.match(typed)
 	}
 	return matched
+}
+
+// tidy collects what a comparison with an imported hash left that needed more
+// memory than ours, while its slots are still held: left alone, dead buffers of
+// a quarter of a gigabyte would lie beside the next one's. It happens once an
+// account, because a right password gets a hash of ours.
+func (h *Hasher) tidy(stored scheme) {
+	if h.weight(stored) > 1 {
+		runtime.GC()
+	}
 }
 
 // CheckEncoded says why an encoded hash of another system can't be taken over,
