@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"encoding/json"
 	"errors"
 
 	"github.com/gin-gonic/gin"
@@ -15,21 +16,25 @@ import (
 
 // enrolForm answers GET /login/enrol. It changes nothing.
 func (a *app) enrolForm(c *gin.Context) error {
-	if _, here, err := a.waiting(c, signin.Enrol); err != nil || !here {
+	w, here, err := a.waiting(c, signin.Enrol)
+	if err != nil || !here {
 		return err
 	}
-	return a.drawEnrol(c, ok200, nil, none)
+	return a.drawEnrol(c, ok200, enrolDrawing{offer: a.SignIn.MayEnrolPasskey(w)}, none)
 }
 
 // enrol answers POST /login/enrol: without a code it shows a fresh seed, with
-// one it confirms it and opens the session.
+// one, or with a new passkey, it keeps the factor and opens the session.
 func (a *app) enrol(c *gin.Context) error {
-	form, err := middleware.ParseForm(c.Request, "code")
+	form, err := middleware.ParseForm(c.Request, "code", "credential")
 	if err != nil {
 		return err
 	}
-	if form.Has("code") {
-		return a.confirmFirst(c, form.Get("code"))
+	switch {
+	case form.Has("credential"):
+		return a.confirmFirst(c, signin.Step{Response: &signin.NewPasskey{Credential: []byte(form.Get("credential"))}})
+	case form.Has("code"):
+		return a.confirmFirst(c, signin.Step{Secret: form.Get("code")})
 	}
 	if _, here, err := a.waiting(c, signin.Enrol); err != nil || !here {
 		return err
@@ -38,15 +43,25 @@ func (a *app) enrol(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return a.drawEnrol(c, ok200, &seed, none)
+	return a.drawEnrol(c, ok200, enrolDrawing{seed: &seed}, none)
 }
 
-func (a *app) confirmFirst(c *gin.Context, code string) error {
+// enrolPasskeyBegin answers POST /login/enrol/passkey/begin to the script.
+func (a *app) enrolPasskeyBegin(c *gin.Context) error {
+	if _, err := middleware.ParseForm(c.Request, "credential"); err != nil {
+		return err
+	}
+	return options(c, "")(a.SignIn.BeginFirstPasskey(c.Request.Context(), kept(c, keptSignIn), true, a.by(c)))
+}
+
+func (a *app) confirmFirst(c *gin.Context, in signin.Step) error {
 	back, device := or(middleware.LocalPath(kept(c, keptReturnTo), ""), "/account"), a.deviceOf(c)
-	done, codes, err := a.SignIn.ConfirmFirst(c.Request.Context(), signin.Step{
-		Attempt: kept(c, keptSignIn), Secret: code, Web: true, Client: a.by(c), Device: device,
-		Anonymous: middleware.Session(c), Data: websession.DataWith(good("totp_on")),
-	})
+	in.Attempt, in.Web, in.Client, in.Device = kept(c, keptSignIn), true, a.by(c), device
+	in.Anonymous, in.Data = middleware.Session(c), websession.DataWith(good("totp_on"))
+	if in.Response != nil {
+		in.Data = websession.DataWith(good("signed_in"))
+	}
+	done, codes, err := a.SignIn.ConfirmFirst(c.Request.Context(), in)
 	switch {
 	case errors.Is(err, signin.ErrMustChange):
 		return a.toNewPassword(c, done, err)
@@ -54,13 +69,22 @@ func (a *app) confirmFirst(c *gin.Context, code string) error {
 		return a.beginAgain(c)
 	case err != nil:
 		return a.mistake(c, err, func(status int, p middleware.Problem) error {
-			return a.drawEnrol(c, status, &signin.Enrolment{}, p)
+			return a.enrolAgain(c, status, in, p)
 		})
 	}
 	websession.Adopt(c, done.Session)
 	a.keepDevice(c, device)
 	a.tellKept(c, done.User)
 	return a.drawCodes(c, done.User, "", codes, back)
+}
+
+// enrolAgain shows what is wrong: beside the field of the code, for a seed that
+// was shown once, or above both ways, after a passkey that was not taken.
+func (a *app) enrolAgain(c *gin.Context, status int, in signin.Step, p middleware.Problem) error {
+	if in.Response == nil {
+		return a.drawEnrol(c, status, enrolDrawing{seed: &signin.Enrolment{}}, p)
+	}
+	return a.drawEnrol(c, status, enrolDrawing{offer: true}, p)
 }
 
 type enrolBody struct {
@@ -92,7 +116,44 @@ func (a *app) apiConfirmFirst(c *gin.Context) error {
 	if err := required("attempt", in.Attempt, "code", in.Code); err != nil {
 		return err
 	}
-	done, codes, err := a.SignIn.ConfirmFirst(c.Request.Context(), signin.Step{Attempt: in.Attempt, Secret: in.Code, Client: a.by(c)})
+	return a.confirmProgram(c, signin.Step{Attempt: in.Attempt, Secret: in.Code})
+}
+
+// apiEnrolPasskeyBegin answers POST /api/v1/login/enrol/passkey/begin.
+func (a *app) apiEnrolPasskeyBegin(c *gin.Context) error {
+	var in enrolBody
+	if err := middleware.DecodeJSON(c.Request, &in); err != nil {
+		return err
+	}
+	if err := required("attempt", in.Attempt); err != nil {
+		return err
+	}
+	asked, err := a.SignIn.BeginFirstPasskey(c.Request.Context(), in.Attempt, false, a.by(c))
+	return options(c, in.Attempt)(asked, middleware.WithCode("invalid_credentials", err))
+}
+
+type enrolPasskeyBody struct {
+	Attempt    string          `json:"attempt"`
+	Credential json.RawMessage `json:"credential"`
+	Name       string          `json:"name"`
+}
+
+// apiEnrolPasskey answers POST /api/v1/login/enrol/passkey.
+func (a *app) apiEnrolPasskey(c *gin.Context) error {
+	var in enrolPasskeyBody
+	if err := middleware.DecodeJSON(c.Request, &in); err != nil {
+		return err
+	}
+	if err := required("attempt", in.Attempt, "credential", string(in.Credential)); err != nil {
+		return err
+	}
+	return a.confirmProgram(c, signin.Step{Attempt: in.Attempt, Response: &signin.NewPasskey{Credential: in.Credential, Name: in.Name}})
+}
+
+// confirmProgram takes the new factor of a program.
+func (a *app) confirmProgram(c *gin.Context, in signin.Step) error {
+	in.Client = a.by(c)
+	done, codes, err := a.SignIn.ConfirmFirst(c.Request.Context(), in)
 	if err != nil {
 		return middleware.WithCode("invalid_credentials", err)
 	}

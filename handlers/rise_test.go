@@ -86,3 +86,62 @@ func wantClaims(t testing.TB, token, acr, amr string, authTime any) {
 		t.Errorf("the token says %v %v %v, want %s %q %v", claims["acr"], said, claims["auth_time"], acr, amr, authTime)
 	}
 }
+
+// Where a second factor is required, a passkey will do for the first one too.
+func TestWhereASecondFactorIsRequiredAPasskeyIsMadeWithinTheSignIn(t *testing.T) {
+	testkit.EachURL(t, func(t *testing.T, at string) {
+		s := testserver.New(t, func(o *testserver.Options) { o.DatabaseURL, o.MFA = at, "required" })
+		s.User(mara, "mara", password)
+		b, d := s.Browser(), device(s)
+		b.Post("/login/enrol/passkey/begin").Is(http.StatusUnauthorized)
+		b.Post("/login", "username", "mara", "password", password, "return_to", "/account/sessions").Leads("/login/enrol")
+		b.Get("/login/enrol").Is(200).Has(`data-begin="/login/enrol/passkey/begin"`, "Passkeys need JavaScript", "six digits")
+		b.Post("/login/enrol", "credential", "{}").Is(422).Has("data-begin")
+		options, _ := asked(b.Post("/login/enrol/passkey/begin"))
+		credential := string(d.Create(options))
+		// The challenge is this sign-in's, and no other's.
+		other := s.Browser()
+		other.Post("/login", "username", "mara", "password", password).Leads("/login/enrol")
+		other.Post("/login/enrol", "credential", credential).Is(http.StatusUnauthorized)
+		b.Get("/account").Is(http.StatusSeeOther)
+		codesOn(b.Post("/login/enrol", "credential", credential).Is(200).Has(`href="/account/sessions"`))
+		b.Get("/account").Is(200).Has("passkey")
+		if m := s.LastMail(); m.To != mara || m.Purpose != "notice" {
+			t.Errorf("the newest mail is %q to %s", m.Subject, m.To)
+		}
+		// From now on it is asked for, and the other sign-in makes none any more.
+		options, _ = asked(b.Post("/login/passkey/begin"))
+		other.Post("/login/enrol/passkey/begin").Is(http.StatusConflict)
+		s.Browser().Post("/login", "username", "mara", "password", password).Leads("/login/passkey")
+		b.Post("/login/passkey", "credential", string(d.Get(options))).Leads("/account")
+	})
+}
+
+func TestAProgramMakesAPasskeyWithinTheSignIn(t *testing.T) {
+	testkit.EachURL(t, func(t *testing.T, at string) {
+		s := testserver.New(t, func(o *testserver.Options) { o.DatabaseURL, o.MFA = at, "required" })
+		s.User(mara, "mara", password)
+		p, d := s.Program(), device(s)
+		half := p.Post("/api/v1/login", "username", "mara", "password", password).Is(200).Has(`"next":["enrol"]`).Text("attempt")
+		begin, finish := "/api/v1/login/enrol/passkey/begin", "/api/v1/login/enrol/passkey"
+		p.Post(begin, "attempt", "gh_si_x").Fails(401, "invalid_credentials")
+		p.Post(begin).Fails(422, "validation_failed")
+		options, attempt := asked(p.Post(begin, "attempt", half))
+		if attempt != half {
+			t.Errorf("the attempt is %q", attempt)
+		}
+		// An answer to another question is none to this one.
+		unsure := device(s)
+		unsure.Flags = testkit.UserPresent | testkit.BackupEligible
+		p.Call("POST", finish, map[string]any{"attempt": half, "credential": json.RawMessage(unsure.Create(options))}).Fails(422, "validation_failed")
+		p.Call("POST", finish, map[string]any{"attempt": half, "credential": json.RawMessage(d.Create(options))}).Fails(401, "invalid_credentials")
+		options, _ = asked(p.Post(begin, "attempt", half))
+		made := map[string]any{"attempt": half, "credential": json.RawMessage(d.Create(options)), "name": "desk"}
+		a := p.Call("POST", finish, made).Is(200).Has("recovery_codes")
+		p.Call("POST", finish, made).Fails(401, "invalid_credentials")
+		claims := claimsOf(t, a.Text("access_token"))
+		wantClaims(t, a.Text("access_token"), "aal2", "pwd swk user mfa", claims["auth_time"])
+		p.Access = a.Text("access_token")
+		p.Call("GET", "/api/v1/me/factors/passkeys", nil).Is(200).Has(`"name":"desk"`)
+	})
+}

@@ -36,14 +36,20 @@ func (a *app) drawLost(c *gin.Context, status int, page lostTyped, p middleware.
 	})
 }
 
-// drawEnrol draws the step in which a second factor is made; seed is nil before
-// the button, and empty when it was shown already.
-func (a *app) drawEnrol(c *gin.Context, status int, seed *signin.Enrolment, p middleware.Problem) error {
-	view, err := seedView(a.layout(c, nil), seed, p)
+// enrolDrawing is the step in which a second factor is made: seed is nil before
+// the button, and empty when it was shown already; offer says that a passkey will
+// do as well.
+type enrolDrawing struct {
+	seed  *signin.Enrolment
+	offer bool
+}
+
+func (a *app) drawEnrol(c *gin.Context, status int, d enrolDrawing, p middleware.Problem) error {
+	view, err := seedView(a.layout(c, nil), d.seed, p)
 	if err != nil {
 		return err
 	}
-	return a.draw(c, status, templates.PageLoginEnrol, view)
+	return a.draw(c, status, templates.PageLoginEnrol, templates.EnrolView{SeedView: view, Passkey: d.offer})
 }
 
 func seedView(l templates.Layout, seed *signin.Enrolment, p middleware.Problem) (view templates.SeedView, err error) {

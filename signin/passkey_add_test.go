@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/accounts"
 	"gatehouse/internal/testkit"
 	"gatehouse/tokens"
 )
@@ -139,3 +140,47 @@ func TestOfManyRisesWithOneChallengeOneWins(t *testing.T) {
 	})
 }
 
+
+func TestASignInMakesOnePasskeyUnder32Tries(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		h.person("mara@harbour.example", "mara")
+		half := h.half()
+		options := h.options(h.BeginFirstPasskey(h.ctx(), half.Attempt.Reveal(), false, visitor))
+		credential := h.authenticator().Create(options)
+		answers := race(func(int) error {
+			_, _, err := h.ConfirmFirst(h.ctx(), Step{
+				Attempt: half.Attempt.Reveal(), Response: &NewPasskey{Credential: credential}, Client: visitor,
+			})
+			return err
+		})
+		if answers[""] != 1 || h.count("SELECT COUNT(*) FROM sessions") != 1 || h.count("SELECT COUNT(*) FROM passkeys") != 1 {
+			t.Errorf("%v", answers)
+		}
+		if n := h.count("SELECT COUNT(*) FROM recovery_codes"); n != codeCount {
+			t.Errorf("%d recovery codes", n)
+		}
+	}, func(d *Deps) { d.Config.MFA = MFARequired })
+}
+
+// A passkey opens an account by itself: a stranger who signed up with an address
+// that nobody proved must not get one by the way of the policy either.
+func TestAnUnprovedAddressGetsAnAppAndNoPasskeyWithinASignIn(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		h.create(accounts.NewUser{Email: "mara@harbour.example", Username: "mara", Password: right})
+		half := h.half()
+		w, err := h.Waiting(h.ctx(), half.Attempt.Reveal(), false)
+		if err != nil || h.MayEnrolPasskey(w) {
+			t.Error("a passkey is offered", err)
+		}
+		_, err = h.BeginFirstPasskey(h.ctx(), half.Attempt.Reveal(), false, visitor)
+		wantReason(t, err, "address_unproved")
+		challenge := h.options(h.keys.beginNew(h.ctx(), w.User, ceremonyFirst, w.ID.String()))
+		_, _, err = h.ConfirmFirst(h.ctx(), Step{
+			Attempt: half.Attempt.Reveal(), Response: &NewPasskey{Credential: h.authenticator().Create(challenge)}, Client: visitor,
+		})
+		wantReason(t, err, "address_unproved")
+	}, func(d *Deps) {
+		d.Config.MFA = MFARequired
+		d.Accounts.Config.EmailVerification = accounts.VerificationOptional
+	})
+}

@@ -72,6 +72,10 @@ func (p *Passkeys) domainOf(list []models.Passkey) (rpID string) {
 // BeginRegister makes a challenge for a new passkey. conditional is for a
 // browser that makes one by its own motion, right after a password.
 func (p *Passkeys) BeginRegister(ctx context.Context, user *models.User, session models.ID, conditional bool) (PasskeyOptions, error) {
+	return p.beginNew(ctx, user, registerKind(conditional), session.String())
+}
+
+func (p *Passkeys) beginNew(ctx context.Context, user *models.User, kind ceremony, bound string) (PasskeyOptions, error) {
 	if !p.Available() {
 		return PasskeyOptions{}, ErrNoPasskeys
 	}
@@ -79,7 +83,7 @@ func (p *Passkeys) BeginRegister(ctx context.Context, user *models.User, session
 	if err != nil {
 		return PasskeyOptions{}, err
 	}
-	challenge, err := p.ceremonies.begin(ctx, registerKind(conditional), session.String())
+	challenge, err := p.ceremonies.begin(ctx, kind, bound)
 	if err != nil {
 		return PasskeyOptions{}, err
 	}

@@ -28,6 +28,7 @@ type ceremony string
 const (
 	ceremonyRegister    ceremony = "register"    // bound to a session
 	ceremonyConditional ceremony = "conditional" // the same, by the browser's own motion
+	ceremonyFirst       ceremony = "first"       // bound to half a sign-in, which goes on with a new one
 	ceremonySignIn      ceremony = "sign_in"     // bound to a browser, or to a handle
 	ceremonySecond      ceremony = "second"      // bound to half a sign-in
 	ceremonyStepUp      ceremony = "step_up"     // bound to a session

@@ -20,7 +20,7 @@ const (
 	PageLoginPasskey  = "login_passkey"  // StepView
 	PageLoginTOTP     = "login_totp"     // StepView
 	PageLoginRecovery = "login_recovery" // StepView
-	PageLoginEnrol    = "login_enrol"    // SeedView
+	PageLoginEnrol    = "login_enrol"    // EnrolView
 	PageLoginReset    = "login_reset"    // LostView
 
 	PagePublic = "public" // PublicView
@@ -140,6 +140,13 @@ type SeedView struct {
 	Asked  bool
 	Secret string
 	QR     template.HTML
+}
+
+// EnrolView makes a second factor within a sign-in: a passkey where Passkey says
+// so, whose form the script shows, or a code app, which needs none.
+type EnrolView struct {
+	SeedView
+	Passkey bool
 }
 
 // CodesView shows recovery codes, once.
