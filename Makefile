@@ -47,7 +47,7 @@ prove: tools
 	galera=$$(sh internal/testkit/galera.sh start); cluster=$${galera%% *}; export GATEHOUSE_TEST_GALERA="$${galera#* }"; \
 	failed=; \
 	$(GO) test -count=1 -p 1 -timeout 30m -run '$(PROOFS)' ./tokens ./verify || failed=1; \
-	(cd e2e && $(GO) test -count=1 -timeout 60m ./proofs) || failed=1; \
+	(cd e2e && $(GO) test -count=1 -timeout 180m ./proofs) || failed=1; \
 	(cd e2e && $(GO) run ./proofs/report "$$findings" ../docs/proofs/RESULTS.md); \
 	[ -z "$$failed" ]
 

@@ -38,6 +38,7 @@ type fleet struct {
 	subject tokens.Subject
 	owner   session // ends the others
 	names   int     // of services
+	extra   []string
 }
 
 // session is one session of the person with an access token of it.
@@ -51,28 +52,14 @@ const (
 	person    = "mara@harbour.example"
 )
 
-// newFleet starts one node for each URL of the database.
+// newFleet starts one node for each URL of the database, with one person in it.
 func newFleet(t *testing.T, databases ...string) *fleet {
 	t.Helper()
-	f := &fleet{t: t}
-	for i, database := range databases {
-		n := &node{t: t, name: fmt.Sprintf("node %d", i+1), port: freePort(t), dir: t.TempDir()}
-		if i == 0 {
-			f.host = fmt.Sprintf("localhost:%d", n.port)
-			f.url = "http://" + f.host
-		}
-		n.env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + n.dir}, f.settings(n, database)...)
-		f.nodes = append(f.nodes, n)
-	}
+	f := planFleet(t, nil, databases...)
 	first := f.nodes[0]
-	cmd := exec.Command(binary, "user", "add", person, "--password-stdin")
-	cmd.Dir, cmd.Env, cmd.Stdin = first.dir, first.env, strings.NewReader("four plain words here\n")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	f.command("four plain words here\n", "user", "add", person, "--password-stdin")
 	for _, n := range f.nodes {
 		n.launch()
-		t.Cleanup(n.stop)
 	}
 	f.openRooms(first, databases[0])
 	for _, n := range f.nodes {
@@ -82,13 +69,40 @@ func newFleet(t *testing.T, databases ...string) *fleet {
 	return f
 }
 
+// planFleet is a fleet whose nodes are not started yet, with settings of its own.
+func planFleet(t *testing.T, extra []string, databases ...string) *fleet {
+	t.Helper()
+	f := &fleet{t: t, extra: extra}
+	for i, database := range databases {
+		n := &node{t: t, name: fmt.Sprintf("node %d", i+1), port: freePort(t), dir: t.TempDir()}
+		if i == 0 {
+			f.host = fmt.Sprintf("localhost:%d", n.port)
+			f.url = "http://" + f.host
+		}
+		n.env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + n.dir}, f.settings(n, database)...)
+		f.nodes = append(f.nodes, n)
+		t.Cleanup(n.stop)
+	}
+	return f
+}
+
+// command runs a command of the product where the first node runs.
+func (f *fleet) command(input string, args ...string) {
+	f.t.Helper()
+	cmd := exec.Command(binary, args...)
+	cmd.Dir, cmd.Env, cmd.Stdin = f.nodes[0].dir, f.nodes[0].env, strings.NewReader(input)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		f.t.Fatalf("%v: %v: %s", args, err, out)
+	}
+}
+
 // settings are the same on every node but for the address. Tokens live for an
 // hour, so that none is refused because it expired.
 func (f *fleet) settings(n *node, database string) []string {
-	return []string{
+	return append([]string{
 		fmt.Sprintf("LISTEN_ADDR=127.0.0.1:%d", n.port), "APP_URL=" + f.url, "DATA_DIR=" + n.dir + "/data",
 		"DATABASE_URL=" + database, "SECRET_KEY=" + secretKey, "ACCESS_TOKEN_TTL=1h",
-	}
+	}, f.extra...)
 }
 
 func (f *fleet) openRooms(n *node, database string) {
