@@ -71,7 +71,7 @@ func (r *Rooms) serve(ctx context.Context, listener net.Listener, out io.Writer)
 	}
 	watchCollector()
 	servers := []*http.Server{r.httpServer(handler)}
-	listeners := []net.Listener{listener}
+	listeners := []net.Listener{r.bounded(listener)}
 	if r.Config.MetricsAddr != "" {
 		l, err := listen(r.Config.MetricsAddr, "METRICS_ADDR")
 		if err != nil {
