@@ -55,10 +55,19 @@ func (s *Set) edge(f form) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		st := &request{start: s.Clock(), form: f}
 		c.Set(requestKey{}, st)
+		// A body in chunks may have come with a Content-Length beside it, which
+		// the library has dropped without a word. A proxy that believes the
+		// length would take the rest for the next request of somebody else; so
+		// nothing is read behind such a body (RFC 9112, section 6.1).
+		if len(c.Request.TransferEncoding) > 0 {
+			c.Writer.Header()["Connection"] = closing
+		}
 		c.Next()
 		s.observe(c, st)
 	}
 }
+
+var closing = []string{"close"}
 
 // RequestID names the request in logs, audit rows and error answers. An id
 // from outside is believed only when a trusted proxy sends one and it is a

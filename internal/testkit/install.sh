@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Installs what the tests start: a MariaDB server and Chromium. Does nothing
-# when both are there.
+# Installs what the tests start: a MariaDB server, Chromium, and programs that
+# attack. Does nothing when all are there.
 set -euo pipefail
 
 missing=()
 command -v mariadbd >/dev/null || [ -x /usr/sbin/mariadbd ] || missing+=(mariadb-server)
 command -v chromium >/dev/null || missing+=(chromium)
+command -v slowhttptest >/dev/null || missing+=(slowhttptest)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 sudo=()
