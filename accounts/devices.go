@@ -18,9 +18,10 @@ import (
 	"gatehouse/tokens"
 )
 
-// A browser is known by a random value in a cookie of its own, a program by its
-// name and its network. It opens nothing: it only decides whether a sign-in is
-// news to the owner. The table holds marks that are another for each person,
+// A browser is known again by a random value in a cookie of its own, a program
+// by its name and its network. It opens nothing: it decides whether a sign-in is
+// news to the owner, and whether a try at a secret is counted with those of
+// strangers (known.go). The table holds marks that are another for each person,
 // so that two people at one browser cannot be told from it.
 const (
 	devicePrefix = "gh_dv_"
@@ -37,9 +38,9 @@ func IsDevice(s string) bool {
 	return len(s) == len(NewDevice().Reveal()) && strings.HasPrefix(s, devicePrefix)
 }
 
-// deviceMark is what the table keeps; device is the value of the cookie, ""
-// for a program.
-func deviceMark(user models.ID, device string, by tokens.Client) []byte {
+// deviceMark is what the table keeps of the device that by comes from.
+func deviceMark(user models.ID, by tokens.Client) []byte {
+	device := by.Browser.Reveal()
 	if device == "" {
 		product, _, _ := strings.Cut(by.UserAgent, "/") // an update is no other device
 		addr, _ := netip.ParseAddr(by.IP)
@@ -68,33 +69,46 @@ func withDevice(marks, mark []byte, now time.Time) (next []byte, known, changed 
 	return next, known, changed || !known
 }
 
-// NoteDevice remembers the device of a sign-in, in its transaction, and tells
-// the owner by mail of one that was not seen before. u comes from ByLogin, which
-// read the marks. A device of today costs no statement. The very first sign-in
-// is no news, and nothing here stops one.
-func (s *Service) NoteDevice(tx *gorm.DB, u *models.User, device string, by tokens.Client) error {
+// NoteDevice remembers the device of a sign-in and what was shown on it, in the
+// transaction of the sign-in, and tells the owner by mail of one that was not
+// seen before. u comes from ByLogin, which read the marks. A device of today
+// costs no statement. The very first sign-in is no news, and nothing here stops
+// one.
+func (s *Service) NoteDevice(tx *gorm.DB, u *models.User, shown Shown, by tokens.Client) error {
 	now := s.now()
-	next, known, changed := withDevice(u.DeviceMarks, deviceMark(u.ID, device, by), now.Time)
+	marks, seen, changed := withDevice(u.DeviceMarks, deviceMark(u.ID, by), now.Time)
+	known := u.KnownMarks
+	if !by.Browser.IsZero() && (changed || HasShown(u, by.Browser)&shown != shown) {
+		known, changed = withKnown(known, knownMark(u.ID, u.SessionEpoch, by.Browser), shown), true
+	}
 	if !changed {
 		return nil
 	}
-	if err := writeMarks(tx, u, next, now); err != nil {
+	if err := writeDevices(tx, u, marks, known, now); err != nil {
 		return err
 	}
-	if known || u.SignIns == 0 {
+	if seen || u.SignIns == 0 {
 		return nil
 	}
 	return s.tellOfDevice(tx, u, by)
 }
 
-func writeMarks(tx *gorm.DB, u *models.User, marks []byte, now models.Time) error {
-	res := tx.Exec(`UPDATE known_devices SET marks = ?, updated_at = ? WHERE user_id = ?`, marks, now, u.ID)
+func writeDevices(tx *gorm.DB, u *models.User, marks, known []byte, now models.Time) error {
+	row := models.KnownDevices{UserID: u.ID, Marks: marks, Known: append([]byte{}, known...), UpdatedAt: now} // the column takes no NULL
+	res := tx.Exec(`UPDATE known_devices SET marks = ?, known = ?, updated_at = ? WHERE user_id = ?`, row.Marks, row.Known, now, u.ID)
 	if res.Error != nil || res.RowsAffected > 0 || len(u.DeviceMarks) > 0 {
 		return res.Error
 	}
-	err := tx.Exec(`INSERT INTO known_devices (user_id, marks, updated_at) VALUES (?, ?, ?)`, u.ID, marks, now).Error
+	return insertDevices(tx, row)
+}
+
+// insertDevices makes the row of a person. When a sign-in of the same moment was
+// first, the next one from here is news again.
+func insertDevices(tx *gorm.DB, row models.KnownDevices) error {
+	err := tx.Exec(`INSERT INTO known_devices (user_id, marks, known, updated_at) VALUES (?, ?, ?, ?)`,
+		row.UserID, row.Marks, row.Known, row.UpdatedAt).Error
 	if database.IsDuplicate(err) {
-		return nil // another sign-in of this moment; the next one from here is news again
+		return nil
 	}
 	return err
 }

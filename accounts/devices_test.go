@@ -7,6 +7,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"gatehouse/internal/secrets"
 	"gatehouse/mail"
 	"gatehouse/models"
 	"gatehouse/tokens"
@@ -24,7 +25,10 @@ func (h *house) signIn(login, device string, by tokens.Client) (notices int) {
 		if ok, err := h.RecordSignIn(tx, u, h.clock.Now(), false); err != nil || !ok {
 			h.t.Error(ok, err)
 		}
-		return h.NoteDevice(tx, u, device, by)
+		if device != "" {
+			by.Browser = secrets.NewRaw([]byte(device))
+		}
+		return h.NoteDevice(tx, u, ShownPassword, by)
 	})
 	if err != nil {
 		h.t.Fatal(err)
@@ -93,12 +97,12 @@ func TestNoMailIsTheReasonThatASignInFails(t *testing.T) {
 
 func TestMarksOfDevicesAreBoundedAndOfOnePersonAlone(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	ada, bob, device := models.NewID(), models.NewID(), NewDevice().Reveal()
-	if string(deviceMark(ada, device, visitor)) == string(deviceMark(bob, device, visitor)) {
+	ada, bob, here := models.NewID(), models.NewID(), tokens.Client{Browser: NewDevice()}
+	if string(deviceMark(ada, here)) == string(deviceMark(bob, here)) {
 		t.Error("two people at one browser have the same mark")
 	}
 	var marks []byte
-	first := deviceMark(ada, device, visitor)
+	first := deviceMark(ada, here)
 	marks, known, changed := withDevice(marks, first, now)
 	if known || !changed || len(marks) != entrySize {
 		t.Error(known, changed, len(marks))
@@ -110,7 +114,7 @@ func TestMarksOfDevicesAreBoundedAndOfOnePersonAlone(t *testing.T) {
 		t.Error("the day it was seen is not renewed")
 	}
 	for range mostDevices {
-		marks, _, _ = withDevice(marks, deviceMark(ada, NewDevice().Reveal(), visitor), now)
+		marks, _, _ = withDevice(marks, deviceMark(ada, tokens.Client{Browser: NewDevice()}), now)
 	}
 	if _, known, _ := withDevice(marks, first, now); known || len(marks) != mostDevices*entrySize {
 		t.Error("the list grows without end:", len(marks))

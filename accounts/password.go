@@ -25,12 +25,12 @@ func (s *Service) ChangePassword(ctx context.Context, proof tokens.Proof, passwo
 	if !keep.IsZero() && keep != proof.Session {
 		return ErrStepUp // the proof belongs to another session
 	}
-	u, err := s.Get(ctx, proof.User)
+	u, err := s.withDevices(ctx, proof.User)
 	if err != nil {
 		return err
 	}
 	return s.setPassword(ctx, newPassword{
-		user: u, password: password, keep: keep, why: "password_changed",
+		user: u, password: password, keep: keep, why: "password_changed", browser: by.Browser,
 		notice: mail.KindPasswordChanged, event: ownEvent(audit.PasswordChanged, u.ID, by),
 	})
 }
@@ -44,6 +44,7 @@ type newPassword struct {
 	why      string
 	notice   string
 	event    audit.Event
+	browser  secrets.Raw             // in which it was chosen
 	first    func(tx *gorm.DB) error // nil is nothing
 	// stranger says that somebody else may have had the account until now: the
 	// personal tokens end too, which outlive a new password of its owner.
@@ -89,6 +90,9 @@ func (s *Service) writePassword(tx *gorm.DB, n newPassword, hash string) error {
 		return apperr.New(apperr.Conflict, "changed_meanwhile")
 	}
 	if err := s.endAll(tx, n.user.ID, n.why, n.keep); err != nil {
+		return err
+	}
+	if err := s.keepKnown(tx, n.user, n.browser); err != nil {
 		return err
 	}
 	if n.stranger {

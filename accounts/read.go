@@ -44,13 +44,22 @@ func (s *Service) Get(ctx context.Context, id models.ID) (*models.User, error) {
 	return u, err
 }
 
-// ForSignIn is Get for the second half of a sign-in: it also reads what
-// NoteDevice needs. nil is none.
+// ForSignIn is Get for the second half of a sign-in and for a proof: it also
+// reads what NoteDevice and HasShown need. nil is none.
 func (s *Service) ForSignIn(ctx context.Context, id models.ID) (*models.User, error) {
 	if id.IsZero() {
 		return nil, nil
 	}
 	return s.oneWithDevices(ctx, "id = ?", id)
+}
+
+// withDevices is Get with what ForSignIn reads.
+func (s *Service) withDevices(ctx context.Context, id models.ID) (*models.User, error) {
+	u, err := s.ForSignIn(ctx, id)
+	if err == nil && u == nil {
+		return nil, ErrNotFound
+	}
+	return u, err
 }
 
 const userColumns = `id, username, username_key, email, email_key, email_verified_at, name, locale,
@@ -59,7 +68,8 @@ const userColumns = `id, username, username_key, email, email_key, email_verifie
 
 const (
 	findUserSQL  = `SELECT ` + userColumns + ` FROM users WHERE `
-	findLoginSQL = `SELECT ` + userColumns + `, (SELECT marks FROM known_devices d WHERE d.user_id = users.id) FROM users WHERE `
+	findLoginSQL = `SELECT ` + userColumns + `, (SELECT marks FROM known_devices d WHERE d.user_id = users.id),
+ (SELECT known FROM known_devices d WHERE d.user_id = users.id) FROM users WHERE `
 )
 
 // one reads the account that a condition on a unique column finds; nil is none.
@@ -71,11 +81,11 @@ func (s *Service) one(ctx context.Context, where string, arg any) (*models.User,
 	return found(&u, s.DB.ReadRow(ctx, findUserSQL+where, arg).Scan(columnsOf(&u)...))
 }
 
-// oneWithDevices also reads what NoteDevice needs, so that a sign-in costs no
-// round trip more.
+// oneWithDevices also reads what NoteDevice and HasShown need, so that a sign-in
+// costs no round trip more.
 func (s *Service) oneWithDevices(ctx context.Context, where string, arg any) (*models.User, error) {
 	var u models.User
-	return found(&u, s.DB.ReadRow(ctx, findLoginSQL+where, arg).Scan(append(columnsOf(&u), &u.DeviceMarks)...))
+	return found(&u, s.DB.ReadRow(ctx, findLoginSQL+where, arg).Scan(append(columnsOf(&u), &u.DeviceMarks, &u.KnownMarks)...))
 }
 
 func columnsOf(u *models.User) []any {

@@ -34,7 +34,7 @@ func (s *Service) PeekReset(ctx context.Context, token string) (*models.User, er
 // resettable is the account of a link. That nobody has it, or that it is
 // disabled, looks like a link that has ended.
 func (s *Service) resettable(ctx context.Context, link tokens.Found) (*models.User, error) {
-	u, err := s.one(ctx, "id = ?", link.Subject)
+	u, err := s.ForSignIn(ctx, link.Subject)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetInput) error {
 		return err
 	}
 	return s.setPassword(ctx, newPassword{
-		user: u, password: in.Password, why: "password_reset", stranger: u.EmailVerifiedAt.IsZero(),
+		user: u, password: in.Password, why: "password_reset", stranger: u.EmailVerifiedAt.IsZero(), browser: in.Client.Browser,
 		notice: mail.KindPasswordReset, event: ownEvent(audit.PasswordReset, u.ID, in.Client),
 		first: func(tx *gorm.DB) error { return s.consume(tx, link) },
 	})

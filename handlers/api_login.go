@@ -35,7 +35,7 @@ func (a *app) loginProgram(c *gin.Context, in loginBody) error {
 
 // programIn takes the first step of a program.
 func (a *app) programIn(c *gin.Context, in signin.Input) error {
-	in.Client = a.web.Client(c)
+	in.Client = a.by(c)
 	done, err := a.SignIn.SignIn(c.Request.Context(), in)
 	if err != nil {
 		return err

@@ -27,7 +27,7 @@ func (a *app) apiPassword(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	me, by := whoIs(c), a.web.Client(c)
+	me, by := whoIs(c), a.by(c)
 	proof, _, err := a.SignIn.Reauth(ctx, signin.Reproof{User: me.user, Session: me.session, Secret: in.CurrentPassword, Client: by})
 	if err != nil {
 		return err

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/gin-gonic/gin"
-
 	"gatehouse/internal/openapi"
 	"gatehouse/internal/websession"
 	"gatehouse/locales"
@@ -50,6 +48,3 @@ func newApp(d Deps) (*app, error) {
 	a.web = web
 	return a, err
 }
-
-// by is who asks, for the rooms.
-func (a *app) by(c *gin.Context) tokens.Client { return a.web.Client(c) }

@@ -7,6 +7,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/accounts"
+	"gatehouse/internal/secrets"
+	"gatehouse/tokens"
 )
 
 // deviceAge is how long a browser is remembered: the most that browsers allow
@@ -20,20 +22,34 @@ func (a *app) deviceCookie() (name string, secure bool) {
 	return "gatehouse_device", false
 }
 
-// deviceOf is the value by which a browser is known, a fresh one when it has
-// none. It is no credential: it spares its owner a mail.
-func (a *app) deviceOf(c *gin.Context) string {
+// by is who asks, for the rooms. A program that keeps cookies may be known by
+// one like a browser; most have none and are strangers.
+func (a *app) by(c *gin.Context) tokens.Client {
+	by := a.web.Client(c)
 	name, _ := a.deviceCookie()
 	if cookie, err := c.Request.Cookie(name); err == nil && accounts.IsDevice(cookie.Value) {
-		return cookie.Value
+		by.Browser = secrets.NewRaw([]byte(cookie.Value))
 	}
-	return accounts.NewDevice().Reveal()
+	return by
 }
 
-// keepDevice leaves the value with a browser that has signed in.
-func (a *app) keepDevice(c *gin.Context, value string) {
+// byBrowser is by for what a browser may be remembered by: one that has no
+// cookie of ours gets a fresh value, which keepDevice leaves with it when it
+// comes to that.
+func (a *app) byBrowser(c *gin.Context) tokens.Client {
+	by := a.by(c)
+	if by.Browser.IsZero() {
+		by.Browser = accounts.NewDevice()
+	}
+	return by
+}
+
+// keepDevice leaves the value with a browser in which a secret was right. It is
+// no credential and opens nothing: it spares its owner a mail and the delays
+// that strangers cause.
+func (a *app) keepDevice(c *gin.Context, by tokens.Client) {
 	name, secure := a.deviceCookie()
 	http.SetCookie(c.Writer, &http.Cookie{
-		Name: name, Value: value, Path: "/", MaxAge: deviceAge, Secure: secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		Name: name, Value: by.Browser.Reveal(), Path: "/", MaxAge: deviceAge, Secure: secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
 }

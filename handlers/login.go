@@ -71,8 +71,7 @@ func (a *app) loggedIn(c *gin.Context, attempt string, typed loginTyped, err err
 // mail that has just left; with one that has to be changed, or when a second
 // factor is wanted, the address of the page for it.
 func (a *app) loginBrowser(c *gin.Context, in signin.Input, returnTo string) (attempt string, err error) {
-	device := a.deviceOf(c)
-	in.Web, in.Client, in.Device, in.Half = true, a.by(c), device, halfOf(returnTo)
+	in.Web, in.Client, in.Half = true, a.byBrowser(c), halfOf(returnTo)
 	in.Anonymous, in.Data = middleware.Session(c), websession.DataWith(good("signed_in"))
 	done, err := a.SignIn.SignIn(c.Request.Context(), in)
 	if errors.Is(err, signin.ErrMustChange) {
@@ -85,7 +84,7 @@ func (a *app) loginBrowser(c *gin.Context, in signin.Input, returnTo string) (at
 	if len(done.Next) > 0 {
 		return stepPage(done.Next[0]), errNext
 	}
-	a.keepDevice(c, device)
+	a.keepDevice(c, in.Client)
 	a.tellKept(c, done.User)
 	if in.Method == "" {
 		a.offerPasskey(c, done)

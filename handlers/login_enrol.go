@@ -55,8 +55,8 @@ func (a *app) enrolPasskeyBegin(c *gin.Context) error {
 }
 
 func (a *app) confirmFirst(c *gin.Context, in signin.Step) error {
-	back, device := or(middleware.LocalPath(kept(c, keptReturnTo), ""), "/account"), a.deviceOf(c)
-	in.Attempt, in.Web, in.Client, in.Device = kept(c, keptSignIn), true, a.by(c), device
+	back := or(middleware.LocalPath(kept(c, keptReturnTo), ""), "/account")
+	in.Attempt, in.Web, in.Client = kept(c, keptSignIn), true, a.byBrowser(c)
 	in.Anonymous, in.Data = middleware.Session(c), websession.DataWith(good("totp_on"))
 	if in.Response != nil {
 		in.Data = websession.DataWith(good("signed_in"))
@@ -73,7 +73,7 @@ func (a *app) confirmFirst(c *gin.Context, in signin.Step) error {
 		})
 	}
 	websession.Adopt(c, done.Session)
-	a.keepDevice(c, device)
+	a.keepDevice(c, in.Client)
 	a.tellKept(c, done.User)
 	return a.drawCodes(c, done.User, "", codes, back)
 }

@@ -53,10 +53,10 @@ func (a *app) lost(c *gin.Context) error {
 }
 
 func (a *app) lostStep(c *gin.Context, token string) error {
-	device := a.deviceOf(c)
+	by := a.byBrowser(c)
 	held := middleware.Session(c)
 	done, err := a.SignIn.ResetFactors(c.Request.Context(), signin.Step{
-		Attempt: websession.TextIn(held.Data, keptSignIn), Secret: token, Web: true, Client: a.by(c), Device: device,
+		Attempt: websession.TextIn(held.Data, keptSignIn), Secret: token, Web: true, Client: by,
 		Anonymous: held, Data: websession.DataWith(good("factors_reset")),
 	})
 	switch {
@@ -71,7 +71,7 @@ func (a *app) lostStep(c *gin.Context, token string) error {
 		return nil
 	}
 	websession.Adopt(c, done.Session)
-	a.keepDevice(c, device)
+	a.keepDevice(c, by)
 	middleware.SeeOther(c, "/account/security")
 	return nil
 }

@@ -75,8 +75,8 @@ func otherWays(next []string, method string) []string {
 // stepBrowser takes the second factor of a browser and sends it on; draw shows
 // the page again with what was wrong.
 func (a *app) stepBrowser(c *gin.Context, in signin.Step, draw func(status int, p middleware.Problem) error) error {
-	back, device := kept(c, keptReturnTo), a.deviceOf(c)
-	in.Attempt, in.Web, in.Client, in.Device = kept(c, keptSignIn), true, a.by(c), device
+	back := kept(c, keptReturnTo)
+	in.Attempt, in.Web, in.Client = kept(c, keptSignIn), true, a.byBrowser(c)
 	in.Anonymous, in.Data = middleware.Session(c), websession.DataWith(good("signed_in"))
 	done, err := a.SignIn.Continue(c.Request.Context(), in)
 	switch {
@@ -88,7 +88,7 @@ func (a *app) stepBrowser(c *gin.Context, in signin.Step, draw func(status int, 
 		return a.mistake(c, middleware.WithCode("invalid_credentials", err), draw)
 	}
 	websession.Adopt(c, done.Session)
-	a.keepDevice(c, device)
+	a.keepDevice(c, in.Client)
 	a.tellKept(c, done.User)
 	middleware.SeeOther(c, or(middleware.LocalPath(back, ""), "/account"))
 	return nil

@@ -36,7 +36,8 @@ func (a *app) resetPage(c *gin.Context, status int, token string, p middleware.P
 
 // reset answers POST /reset, with the token of a link or with a code of the
 // attempt that this browser began. Every session of the account ends, so that
-// who had the old password is out.
+// who had the old password is out, and this browser is known from now on: its
+// sign-in does not wait for anybody's guesses.
 func (a *app) reset(c *gin.Context) error {
 	form, err := middleware.ParseForm(c.Request, "token", "code", "new_password")
 	if err != nil {
@@ -44,7 +45,7 @@ func (a *app) reset(c *gin.Context) error {
 	}
 	in := accounts.ResetInput{
 		Token: form.Get("token"), Attempt: kept(c, keptReset), Code: form.Get("code"),
-		Password: form.Get("new_password"), Client: a.by(c),
+		Password: form.Get("new_password"), Client: a.byBrowser(c),
 	}
 	if in.Token == "" && in.Attempt == "" { // the session ended meanwhile, or it is another browser
 		middleware.SeeOther(c, "/forgot")
@@ -59,6 +60,7 @@ func (a *app) reset(c *gin.Context) error {
 	if err != nil {
 		return a.mistake(c, err, func(status int, p middleware.Problem) error { return a.resetPage(c, status, in.Token, p) })
 	}
+	a.keepDevice(c, in.Client)
 	s := sessions.Default(c)
 	s.Delete(keptReset)
 	s.Delete(keptResetLogin)

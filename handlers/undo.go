@@ -25,13 +25,14 @@ func (a *app) undo(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	token, password := form.Get("token"), form.Get("new_password")
+	token, password, by := form.Get("token"), form.Get("new_password"), a.byBrowser(c)
 	err = required("new_password", password)
 	if err == nil {
-		err = a.Accounts.UndoEmail(c.Request.Context(), token, password, a.by(c))
+		err = a.Accounts.UndoEmail(c.Request.Context(), token, password, by)
 	}
 	if err != nil {
 		return a.mistake(c, err, func(status int, p middleware.Problem) error { return a.undoPage(c, status, token, p) })
 	}
+	a.keepDevice(c, by)
 	return a.done(c, good("email_undone"), "/login")
 }

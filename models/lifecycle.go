@@ -31,10 +31,12 @@ type EmailChange struct {
 func (EmailChange) TableName() string { return "email_changes" }
 
 // KnownDevices are marks of the devices that a person has signed in from,
-// the latest first. Owned by accounts.
+// the latest first, and of the browsers among them that are known. Owned by
+// accounts.
 type KnownDevices struct {
 	UserID    ID `gorm:"primaryKey"`
 	Marks     []byte
+	Known     []byte
 	UpdatedAt Time
 }
 

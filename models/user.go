@@ -34,8 +34,10 @@ type User struct {
 	EraseAt   Time
 	CreatedAt Time
 	UpdatedAt Time
-	// DeviceMarks is of the table known_devices, read for a sign-in.
+	// DeviceMarks and KnownMarks are of the table known_devices, read for a
+	// sign-in.
 	DeviceMarks []byte `gorm:"-"`
+	KnownMarks  []byte `gorm:"-"`
 }
 
 // TableName names the table for GORM.

@@ -31,7 +31,6 @@ type Step struct {
 	Response any
 	Web      bool
 	Client   tokens.Client
-	Device   string // see Input
 	// Anonymous is the session in which the browser kept the attempt; it dies.
 	Anonymous *tokens.Session
 	Data      []byte // of the new session
@@ -195,7 +194,7 @@ func (f *Flow) proceed(ctx context.Context, in Step) (Result, error) {
 var ErrNotNext = apperr.New(apperr.Conflict, "method_not_next")
 
 func (in Step) input() Input {
-	return Input{Web: in.Web, Client: in.Client, Device: in.Device, Anonymous: in.Anonymous, Data: in.Data}
+	return Input{Web: in.Web, Client: in.Client, Anonymous: in.Anonymous, Data: in.Data}
 }
 
 // complete ends an attempt with a session, or with the page on which a password

@@ -110,8 +110,6 @@ type Input struct {
 	Response        any
 	Web             bool // a browser: the answer has a cookie; else it has tokens
 	Client          tokens.Client
-	// Device is by what a browser is known that was here before; "" for a program.
-	Device string
 	// Anonymous is the session that the browser came with; it dies.
 	Anonymous *tokens.Session
 	// Data is carried into the new session: the flash message.
@@ -277,6 +275,9 @@ func (f *Flow) look(ctx context.Context, action audit.Action, t try, refund func
 		}
 		return slot{}, Verdict{}, err
 	}
+	if knownFor(t) {
+		ctx = passwords.WithPriority(ctx)
+	}
 	verdict, err := t.method.Verify(ctx, t.offer)
 	if err != nil {
 		refund()
@@ -295,7 +296,29 @@ func (f *Flow) slotFor(ctx context.Context, t try) (slot, error) {
 	if _, ok := t.method.(Unguessable); ok {
 		return slot{}, nil
 	}
-	return f.throttle.reserve(ctx, f.throttle.bucket(counterOf(t.method), t.user, t.login))
+	g := target{factor: counterOf(t.method), user: t.user, login: t.login, ip: t.by.IP}
+	if knownFor(t) {
+		g.browser = t.by.Browser
+	}
+	return f.throttle.reserve(ctx, f.throttle.runs(g))
+}
+
+// knownFor reports whether a try comes from a browser in which the owner of the
+// account has shown this factor before. Its tries are counted apart from those
+// of strangers, who then cannot lock it out, and its hashes come first. What a
+// program may show is the same cookie, which it seldom has: a program is a
+// stranger, and so is a browser that signed in by a passkey alone when a
+// password is typed into it.
+func knownFor(t try) bool {
+	return accounts.HasShown(t.user, t.by.Browser)&shownBy(t.method) != 0
+}
+
+// shownBy is what a browser is known for by a method.
+func shownBy(m Method) accounts.Shown {
+	if m.Factor() == FactorKnowledge {
+		return accounts.ShownPassword
+	}
+	return accounts.ShownSecond
 }
 
 // counterOf names the counter of a method: each has its own, so that guesses at

@@ -108,9 +108,12 @@ func (h *house) count(query string, args ...any) (n int64) {
 	return n
 }
 
-func (h *house) counters() int64 { return h.count("SELECT COUNT(*) FROM throttle_counters") }
+// counters is how many runs hold a try.
+func (h *house) counters() int64 {
+	return h.count("SELECT COUNT(*) FROM throttle_counters WHERE tries > 0")
+}
 
-// tries is the sum over all counters.
+// tries is the sum over all runs. That of a stranger is in two.
 func (h *house) tries() int64 {
 	return h.count("SELECT COALESCE(SUM(tries), 0) FROM throttle_counters")
 }
@@ -150,3 +153,15 @@ func (h *house) counting() *counting {
 }
 
 func address(i int) string { return fmt.Sprintf("person%d@example.com", i) }
+
+// network is a visitor from another network for each i.
+func network(i int) tokens.Client {
+	return tokens.Client{IP: fmt.Sprintf("198.18.%d.%d", i/250, 1+i%250), UserAgent: "test", Locale: "en"}
+}
+
+// from is try from a network.
+func (h *house) from(i int, login, secret string) string {
+	h.t.Helper()
+	_, err := h.SignIn(h.ctx(), Input{Login: login, Password: secret, Client: network(i)})
+	return apperr.Reason(err)
+}

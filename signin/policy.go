@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"gatehouse/accounts"
 	"gatehouse/models"
 	"gatehouse/tokens"
 )
@@ -67,6 +68,17 @@ func (p progress) with(m Method, v Verdict) progress {
 	}
 	p.complete = p.complete || v.MultiFactor || len(p.done) > 1 && m.Uses()&Second != 0
 	return p
+}
+
+// remembered is what the browser of a sign-in is known for after it.
+func (p progress) remembered() (shown accounts.Shown) {
+	if slices.Contains(p.amr, "pwd") {
+		shown |= accounts.ShownPassword
+	}
+	if p.complete {
+		shown |= accounts.ShownSecond
+	}
+	return shown
 }
 
 // acr is the level that was reached. Two methods of one factor are one factor.

@@ -8,19 +8,13 @@ import (
 
 	"gorm.io/gorm"
 
+	"gatehouse/accounts"
 	"gatehouse/audit"
 	"gatehouse/internal/apperr"
 	"gatehouse/internal/passwords"
 	"gatehouse/models"
 	"gatehouse/tokens"
 )
-
-// Recent reports whether a proof of authTime is still fresh enough at now
-// (security rule 12).
-func Recent(authTime, now time.Time, limit time.Duration) bool {
-	age := now.Sub(authTime)
-	return !authTime.IsZero() && age <= limit && age >= -limit
-}
 
 // Reproof is somebody signed in who proves again who they are.
 type Reproof struct {
@@ -59,7 +53,10 @@ func (f *Flow) Reauth(ctx context.Context, r Reproof) (tokens.Proof, tokens.Star
 	if err != nil {
 		return tokens.Proof{}, tokens.Started{}, err
 	}
-	u, err := f.Accounts.Get(ctx, r.User)
+	u, err := f.Accounts.ForSignIn(ctx, r.User)
+	if err == nil && u == nil {
+		err = accounts.ErrNotFound
+	}
 	if err != nil {
 		return tokens.Proof{}, tokens.Started{}, err
 	}

@@ -3,6 +3,7 @@ package signin
 import (
 	"context"
 	"encoding/binary"
+	"net/netip"
 	"time"
 
 	"gorm.io/gorm"
@@ -10,23 +11,38 @@ import (
 	"gatehouse/accounts"
 	"gatehouse/internal/apperr"
 	"gatehouse/internal/database"
+	"gatehouse/internal/ratelimit"
 	"gatehouse/internal/secrets"
 	"gatehouse/models"
 )
 
 // The tunables of the counters (NIST SP 800-63B-4, section 3.2.2; ASVS 5.0,
-// 6.3.1). After the free tries each try makes the next one wait, 1 s first and
-// twice as long every time, at most 1 h. No run of tries has more than 100. A
-// run is forgotten after a day without a try; a right secret ends it at once.
+// 6.3.1); docs/throttling.md computes what they bound. After the free tries each
+// try makes the next one wait, 1 s first and longer every time. No run of tries
+// has more than 100. A run is forgotten after a day without a try.
 const (
 	defaultFree = 10
 	firstDelay  = time.Second
-	lastDelay   = time.Hour
 	mostTries   = 100
 	forgetAfter = 24 * time.Hour
+)
 
-	// doublings is how often the delay can double before it is the last one.
-	doublings = 12
+// growth is how the delays of a run grow.
+type growth struct {
+	bits int64 // by so many powers of two with every try
+	most int64 // powers of two at most, which are more than last
+	last time.Duration
+}
+
+var (
+	// ofAccount is that of the strangers at one account together, and that of
+	// one known browser: twice as long every time.
+	ofAccount = growth{bits: 1, most: 12, last: time.Hour}
+	// ofNetwork is that of the strangers of one network at one account: four
+	// times as long every time. A network that guesses without end waits longer
+	// than the account does and so leaves gaps in which its owner gets in from
+	// elsewhere.
+	ofNetwork = growth{bits: 2, most: 16, last: 12 * time.Hour}
 )
 
 // errTooMany is the answer for a try that was not looked at.
@@ -41,59 +57,149 @@ type throttle struct {
 	free  int // below 0 counts nothing
 }
 
-// slot is a try that was counted before its secret is compared; without a
-// bucket none was.
+// slot is a try that was counted before its secret is compared, in one run or
+// in two; without a run it was counted nowhere.
 type slot struct {
-	bucket []byte
-	at     models.Time
+	run     []byte // of all strangers at the account, or of a known browser
+	network []byte // of the strangers of one network; nil for a known browser
+	at      models.Time
 }
 
-// bucket names the counter of an account, by its id, so that all its names
-// share one. The time of the last password change is part of that of the
-// password: what was tried against the old one says nothing about the new one,
-// and who was locked out by a stranger gets in again after a reset. It is no
-// part of the others, or a thief of the mailbox could reset the password for
-// ten more guesses at the code. A name without an account has a counter of its
-// own, so that it behaves the same.
+// target is a secret that somebody guesses at, and from where.
+type target struct {
+	factor string
+	user   *models.User // nil is nobody
+	login  string
+	ip     string
+	// browser is that of the try when it is known for this factor of the
+	// account, and none otherwise.
+	browser secrets.Raw
+}
+
+// runs names the runs that a try is counted in.
 //
-// It is a keyed hash, because people type passwords into the wrong field and
-// the table should not hold them.
-func (t *throttle) bucket(factor string, u *models.User, login string) []byte {
-	if u != nil {
-		var since [8]byte
-		if factor == FactorKnowledge {
-			binary.LittleEndian.PutUint64(since[:], uint64(u.PasswordChangedAt.UnixMicro()))
-		}
-		return t.box.MAC("throttle/user", []byte(factor), u.ID.Bytes(), since[:])
+// All names of an account share its runs, by its id. The time of the last
+// password change is part of those of the password: what was tried against the
+// old one says nothing about the new one, and who was locked out by a stranger
+// gets in again after a reset. It is no part of the others, or a thief of the
+// mailbox could reset the password for ten more guesses at the code. A name
+// without an account has runs of its own, so that it behaves the same.
+//
+// The names are keyed hashes, because people type passwords into the wrong field
+// and the table should hold neither them nor cookies.
+func (t *throttle) runs(g target) slot {
+	kind, parts := t.subject(g)
+	if !g.browser.IsZero() {
+		return slot{run: t.box.MAC(kind+"/browser", append(parts, g.browser.RevealBytes())...)}
 	}
-	key, _, ok := accounts.CanonicalLogin(login)
-	if !ok {
-		key = []byte(login)
+	addr, _ := netip.ParseAddr(g.ip)
+	return slot{
+		run:     t.box.MAC(kind, parts...),
+		network: t.box.MAC(kind+"/network", append(parts, []byte(ratelimit.NetworkKey(addr)))...),
 	}
-	return t.box.MAC("throttle/name", []byte(factor), key)
 }
 
-// Both statements reserve a slot under the condition that the last one is not
-// to be waited for, and change nothing otherwise: their row count is the
-// verdict, so that any number of tries at the same moment gets exactly the
-// slots there are. Free tries leave next_at at 0 and not at "now", so that a
-// try whose clock is a little behind is not refused.
+func (t *throttle) subject(g target) (kind string, parts [][]byte) {
+	if g.user != nil {
+		var since [8]byte
+		if g.factor == FactorKnowledge {
+			binary.LittleEndian.PutUint64(since[:], uint64(g.user.PasswordChangedAt.UnixMicro()))
+		}
+		return "throttle/user", [][]byte{[]byte(g.factor), g.user.ID.Bytes(), since[:]}
+	}
+	key, _, ok := accounts.CanonicalLogin(g.login)
+	if !ok {
+		key = []byte(g.login)
+	}
+	return "throttle/name", [][]byte{[]byte(g.factor), key}
+}
+
+// reserve counts one try in its runs, before its secret is compared. It answers
+// too_many_attempts when the try has to wait, and then counts it nowhere.
+func (t *throttle) reserve(ctx context.Context, s slot) (slot, error) {
+	s.at = models.At(t.clock())
+	if t.free < 0 {
+		return slot{}, nil
+	}
+	ok, err := t.count(ctx, s)
+	if err != nil {
+		return slot{}, err
+	}
+	if !ok {
+		return slot{}, t.refusal(ctx, s)
+	}
+	return s, nil
+}
+
+// count is one statement for a known browser, and for a stranger who is refused.
+// A stranger who is not is counted in two rows, which on SQLite is one
+// transaction. On MySQL that would cost two round trips more than two statements.
+// Whoever dies between them has counted too much, which is the safe side.
+func (t *throttle) count(ctx context.Context, s slot) (ok bool, err error) {
+	onPool := func(query string, args ...any) (int64, error) { return t.db.Exec(ctx, query, args...) }
+	switch {
+	case s.network == nil:
+		return t.add(onPool, s, counter{name: s.run, growth: ofAccount})
+	case t.db.Dialect() == database.MySQL:
+		return t.addBoth(onPool, s)
+	}
+	err = t.db.Write(ctx, func(tx *gorm.DB) (err error) {
+		ok, err = t.addBoth(func(query string, args ...any) (int64, error) { return database.Exec(tx, query, args...) }, s)
+		return err
+	})
+	return ok, err
+}
+
+// exec is how a statement is run.
+type exec func(query string, args ...any) (rows int64, err error)
+
+// addBoth counts a stranger's try. The first statement looks at both runs; the
+// second finds another answer only when a try of the same network came between
+// them, which the one writer of SQLite excludes, and then takes the first back.
+func (t *throttle) addBoth(do exec, s slot) (bool, error) {
+	ok, err := t.add(do, s, counter{name: s.run, growth: ofAccount, unless: s.network})
+	if err != nil || !ok {
+		return false, err
+	}
+	if ok, err = t.add(do, s, counter{name: s.network, growth: ofNetwork}); err == nil && !ok {
+		err = t.takeBack(do, slot{run: s.run, at: s.at})
+	}
+	return ok, err
+}
+
+// counter is one row. A try is not counted in it while the run "unless" has to
+// wait.
+type counter struct {
+	name   []byte
+	growth growth
+	unless []byte
+}
+
+// A statement reserves a slot under the condition that the last one is not to
+// be waited for, and changes nothing otherwise: its row count is the verdict, so
+// that any number of tries at the same moment gets exactly the slots there are.
+// Free tries leave next_at at 0 and not at "now", so that a try whose clock is a
+// little behind is not refused.
 const (
-	reserveSQLite = `INSERT INTO throttle_counters (bucket, tries, next_at, updated_at) VALUES (?, 1, ?, ?)
+	always = ` VALUES (?, 1, ?, ?)`
+	unless = ` SELECT ?, 1, ?, ? FROM (SELECT 1) one
+ WHERE NOT EXISTS (SELECT 1 FROM throttle_counters other WHERE other.bucket = ? AND other.next_at > ?)`
+
+	addSQLite = `
  ON CONFLICT (bucket) DO UPDATE SET
  tries = CASE WHEN updated_at <= ? THEN 1 ELSE tries + 1 END,
  next_at = CASE
   WHEN updated_at <= ? THEN excluded.next_at
   WHEN tries + 1 >= ? THEN excluded.updated_at + ?
   WHEN tries + 1 < ? THEN 0
-  ELSE excluded.updated_at + MIN(?, ? << MIN(tries + 1 - ?, ?)) END,
+  ELSE excluded.updated_at + MIN(?, ? << MIN((tries + 1 - ?) * ?, ?)) END,
  updated_at = excluded.updated_at
  WHERE next_at <= excluded.updated_at`
 
 	// MySQL assigns from left to right and sees what it has assigned: tries
 	// first, next_at, on which everything depends, last. A forgotten run has
 	// tries = 1 by then, like a new one.
-	reserveMySQL = `INSERT INTO throttle_counters (bucket, tries, next_at, updated_at) VALUES (?, 1, ?, ?)
+	addMySQL = `
  ON DUPLICATE KEY UPDATE
  tries = IF(next_at <= VALUES(updated_at), IF(updated_at <= ?, 1, tries + 1), tries),
  updated_at = IF(next_at <= VALUES(updated_at), VALUES(updated_at), updated_at),
@@ -101,53 +207,44 @@ const (
   WHEN tries = 1 THEN VALUES(next_at)
   WHEN tries >= ? THEN VALUES(updated_at) + ?
   WHEN tries < ? THEN 0
-  ELSE VALUES(updated_at) + LEAST(?, ? << LEAST(tries - ?, ?)) END)`
+  ELSE VALUES(updated_at) + LEAST(?, ? << LEAST((tries - ?) * ?, ?)) END)`
 )
 
-// reserve counts one try, before its secret is compared. It answers
-// too_many_attempts when the try has to wait.
-func (t *throttle) reserve(ctx context.Context, bucket []byte) (slot, error) {
-	s := slot{bucket, models.At(t.clock())}
-	if t.free < 0 {
-		return s, nil
-	}
-	n, err := t.db.Exec(ctx, t.statement(), t.args(s)...)
-	if err != nil {
-		return slot{}, err
-	}
-	if n == 0 {
-		return slot{}, t.refusal(ctx, s)
-	}
-	return s, nil
+func (t *throttle) add(do exec, s slot, c counter) (bool, error) {
+	query, args := t.statement(s, c)
+	n, err := do(query, args...)
+	return n > 0, err
 }
 
-func (t *throttle) statement() string {
-	if t.db.Dialect() == database.MySQL {
-		return reserveMySQL
-	}
-	return reserveSQLite
-}
-
-func (t *throttle) args(s slot) []any {
+func (t *throttle) statement(s slot, c counter) (query string, args []any) {
 	now, free := s.at.UnixMicro(), int64(t.free)
-	forgotten := now - forgetAfter.Microseconds()
 	var first int64 // what the first try of a run leaves as next_at
 	if free <= 1 {
 		first = now + firstDelay.Microseconds()
 	}
-	args := []any{s.bucket, first, now, forgotten}
-	if t.db.Dialect() == database.SQLite {
-		args = append(args, forgotten)
+	query, args = `INSERT INTO throttle_counters (bucket, tries, next_at, updated_at)`, []any{c.name, first, now}
+	if c.unless == nil {
+		query += always
+	} else {
+		query, args = query+unless, append(args, c.unless, now)
 	}
-	return append(args, int64(mostTries), forgetAfter.Microseconds(), free,
-		lastDelay.Microseconds(), firstDelay.Microseconds(), free, int64(doublings))
+	forgotten := now - forgetAfter.Microseconds()
+	args = append(args, forgotten)
+	if t.db.Dialect() == database.MySQL {
+		query += addMySQL
+	} else {
+		query, args = query+addSQLite, append(args, forgotten)
+	}
+	return query, append(args, int64(mostTries), forgetAfter.Microseconds(), free,
+		c.growth.last.Microseconds(), firstDelay.Microseconds(), free, c.growth.bits, c.growth.most)
 }
 
-// refusal says how long to wait. When the counter is gone by now, the next try
-// may be made at once.
+// refusal says how long to wait: until both runs are open. When they are by now,
+// the next try may be made at once.
 func (t *throttle) refusal(ctx context.Context, s slot) error {
 	var next int64
-	err := t.db.Read(ctx).Raw(`SELECT next_at FROM throttle_counters WHERE bucket = ?`, s.bucket).Scan(&next).Error
+	err := t.db.Read(ctx).Raw(`SELECT COALESCE(MAX(next_at), 0) FROM throttle_counters WHERE bucket = ? OR bucket = ?`,
+		s.run, s.network).Scan(&next).Error
 	if err != nil {
 		return database.Unavailable(err)
 	}
@@ -159,22 +256,50 @@ func (t *throttle) refusal(ctx context.Context, s slot) error {
 // because the queue was full or the caller went away: refused tries do not
 // count (security rule 13). It runs when the caller may be gone already.
 func (t *throttle) giveBack(ctx context.Context, s slot) {
-	if t.free < 0 || s.bucket == nil {
+	if s.run == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	// A failure leaves one try counted too many, which is the safe side.
-	_, _ = t.db.Exec(ctx, `UPDATE throttle_counters SET tries = tries - 1,
- next_at = CASE WHEN updated_at = ? THEN 0 ELSE next_at END WHERE bucket = ? AND tries > 0`, s.at, s.bucket)
+	_ = t.takeBack(func(query string, args ...any) (int64, error) { return t.db.Exec(ctx, query, args...) }, s)
 }
 
-// forgive ends the run in the transaction of a success.
-func (t *throttle) forgive(tx *gorm.DB, s slot) error {
-	if t.free < 0 || s.bucket == nil {
-		return nil
+// takeBack opens a run again only if its delay is that of this try.
+func (t *throttle) takeBack(do exec, s slot) error {
+	_, err := do(`UPDATE throttle_counters SET tries = tries - 1,
+ next_at = CASE WHEN updated_at = ? THEN 0 ELSE next_at END WHERE (bucket = ? OR bucket = ?) AND tries > 0`, s.at, s.run, s.network)
+	return err
+}
+
+// These take out of the run of all strangers what the network of a right secret
+// has put in, and nothing of what others have: the typing mistakes of somebody
+// who gets it right in the end are forgotten, and guesses from elsewhere are not.
+// A guesser gets no new run by it, however often a program without a cookie signs
+// in. The join reads the tries of the network before they are changed; next_at
+// comes first, because MySQL would see the new tries in it.
+const (
+	forgiven = ` next_at = CASE WHEN tries < ? + own.n THEN 0 ELSE next_at END,
+ tries = CASE WHEN tries > own.n THEN tries - own.n ELSE 0 END`
+	ownTries = ` (SELECT tries AS n FROM throttle_counters WHERE bucket = ? LIMIT 1) own`
+
+	forgiveSQLite = `UPDATE throttle_counters SET` + forgiven + ` FROM` + ownTries + ` WHERE bucket = ? OR bucket = ?`
+	forgiveMySQL  = `UPDATE throttle_counters,` + ownTries + ` SET` + forgiven + ` WHERE bucket = ? OR bucket = ?`
+)
+
+// forgive ends the run of a success, in its transaction: that of the browser, or
+// that of the network.
+func (t *throttle) forgive(tx *gorm.DB, s slot) (err error) {
+	switch {
+	case s.run == nil:
+	case s.network == nil:
+		_, err = database.Exec(tx, `DELETE FROM throttle_counters WHERE bucket = ?`, s.run)
+	case t.db.Dialect() == database.MySQL:
+		_, err = database.Exec(tx, forgiveMySQL, s.network, int64(t.free), s.run, s.network)
+	default:
+		_, err = database.Exec(tx, forgiveSQLite, int64(t.free), s.network, s.run, s.network)
 	}
-	return tx.Exec(`DELETE FROM throttle_counters WHERE bucket = ?`, s.bucket).Error
+	return err
 }
 
 const trimBatch = 500

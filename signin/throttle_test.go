@@ -11,7 +11,7 @@ import (
 	"gatehouse/models"
 )
 
-func TestAfterTenFreeTriesEachOneWaitsLonger(t *testing.T) {
+func TestAfterTenFreeTriesEachOneOfANetworkWaitsFourTimesAsLong(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		h.person("ada@example.com", "ada")
 		for i := range defaultFree {
@@ -20,7 +20,7 @@ func TestAfterTenFreeTriesEachOneWaitsLonger(t *testing.T) {
 			}
 		}
 		delay := firstDelay
-		for range 14 {
+		for range 12 {
 			_, err := h.SignIn(h.ctx(), Input{Login: "ada", Password: right, Client: visitor})
 			wantReason(t, err, "too_many_attempts")
 			if got := apperr.From(err).RetryAfter; got != delay {
@@ -34,10 +34,67 @@ func TestAfterTenFreeTriesEachOneWaitsLonger(t *testing.T) {
 			if got := h.try("ada", wrong); got != "invalid_credentials" {
 				t.Fatal("on time:", got)
 			}
-			delay = min(2*delay, lastDelay)
+			delay = min(4*delay, ofNetwork.last)
 		}
-		if h.recorded(audit.SignIn, "too_many_attempts") != 28 {
+		if h.recorded(audit.SignIn, "too_many_attempts") != 24 {
 			t.Error("refusals are not on record")
+		}
+	})
+}
+
+func TestStrangersOfManyNetworksShareOneRun(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		h.person("ada@example.com", "ada")
+		for i := range defaultFree {
+			if got := h.from(i, "ada", wrong); got != "invalid_credentials" {
+				t.Fatal("try", i+1, got)
+			}
+		}
+		delay := firstDelay
+		for i := range 14 {
+			_, err := h.SignIn(h.ctx(), Input{Login: "ada", Password: right, Client: network(100 + i)})
+			wantReason(t, err, "too_many_attempts")
+			if got := apperr.From(err).RetryAfter; got != delay {
+				t.Fatalf("wait %v, want %v", got, delay)
+			}
+			h.clock.Advance(delay)
+			if got := h.from(200+i, "ada", wrong); got != "invalid_credentials" {
+				t.Fatal("on time:", got)
+			}
+			delay = min(2*delay, ofAccount.last)
+		}
+	})
+}
+
+// A refusal by one of the two runs counts in neither: whoever is told to wait
+// does not make the others wait longer.
+func TestARefusedStrangerIsCountedNowhere(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		h.person("ada@example.com", "ada")
+		for range defaultFree + 1 {
+			h.try("ada", wrong)
+			h.clock.Advance(firstDelay)
+		}
+		before := h.tries()
+		for range 5 {
+			if got := h.try("ada", wrong); got != "too_many_attempts" { // its network waits 4 s
+				t.Fatal(got)
+			}
+		}
+		h.clock.Advance(firstDelay) // the account waits 2 s
+		if got := h.from(2, "ada", wrong); got != "invalid_credentials" {
+			t.Error("another network is refused in a gap of the account:", got)
+		}
+		for i := range 5 {
+			if got := h.from(10+i, "ada", wrong); got != "too_many_attempts" {
+				t.Fatal(got)
+			}
+		}
+		if got := h.tries(); got != before+2 {
+			t.Errorf("%d tries are counted, want %d", got, before+2)
+		}
+		if n := h.count("SELECT COUNT(*) FROM throttle_counters"); n != 3 {
+			t.Errorf("%d runs, want those of the account and of two networks", n)
 		}
 	})
 }
@@ -54,9 +111,37 @@ func TestARightSecretGivesTheWholeRunBack(t *testing.T) {
 			if got := h.try("ada", right); got != "" {
 				t.Fatal(got)
 			}
-			if h.counters() != 0 {
-				t.Fatal("the counter stays")
+			if h.tries() != 0 {
+				t.Fatal("the count stays")
 			}
+		}
+	})
+}
+
+// What others tried stays counted when somebody gets it right: a program that
+// signs in every minute does not hand a guesser a new run every minute.
+func TestARightSecretForgivesWhatItsOwnNetworkTried(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		h.person("ada@example.com", "ada")
+		for i := range 6 {
+			h.from(i, "ada", wrong)
+		}
+		for range 3 {
+			h.try("ada", wrong)
+		}
+		if got := h.try("ada", right); got != "" {
+			t.Fatal(got)
+		}
+		if got := h.tries(); got != 6+6 {
+			t.Errorf("%d tries are left in the runs of the account and of six networks, want 12", got)
+		}
+		for i := range 4 {
+			if got := h.from(50+i, "ada", wrong); got != "invalid_credentials" {
+				t.Fatal("try", 7+i, got)
+			}
+		}
+		if got := h.from(60, "ada", wrong); got != "too_many_attempts" {
+			t.Error("the guessers got a new run:", got)
 		}
 	})
 }
@@ -87,6 +172,11 @@ func TestAnAccountThatIsNotThereIsCountedLikeOneThatIs(t *testing.T) {
 	})
 }
 
+// Whoever asks for a run asks for the ones of strangers from one network.
+func (h *house) strangers(login string) slot {
+	return h.throttle.runs(target{factor: FactorKnowledge, login: login, ip: visitor.IP})
+}
+
 func TestTriesAtOnceGetNoMoreThanTheFreeSlots(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		h.person("ada@example.com", "ada")
@@ -113,14 +203,15 @@ func TestTriesAtOnceGetNoMoreThanTheFreeSlots(t *testing.T) {
 	})
 }
 
-// A guesser who waits exactly as long as told gets 100 tries in a run, and
-// never 100 within any day.
+// A guesser with any number of networks, who waits exactly as long as told, gets
+// 100 tries in a run, and never 100 within any day.
 func TestNoDayHasAHundredTries(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
-		ctx, bucket := h.ctx(), h.throttle.bucket(FactorKnowledge, nil, "ada")
+		ctx := h.ctx()
 		var at []time.Time
 		for end := h.clock.Now().Add(10 * 24 * time.Hour); h.clock.Now().Before(end); {
-			_, err := h.throttle.reserve(ctx, bucket)
+			from := target{factor: FactorKnowledge, login: "ada", ip: network(len(at)).IP}
+			_, err := h.throttle.reserve(ctx, h.throttle.runs(from))
 			if err == nil {
 				at = append(at, h.clock.Now())
 				continue
@@ -153,7 +244,7 @@ func TestARunIsForgottenAfterAQuietDay(t *testing.T) {
 			h.try("ada", wrong)
 		}
 		h.clock.Advance(forgetAfter)
-		if got := h.try("ada", wrong); got != "invalid_credentials" || h.tries() != 1 {
+		if got := h.try("ada", wrong); got != "invalid_credentials" || h.tries() != 2 {
 			t.Error(got, h.tries())
 		}
 		h.clock.Advance(forgetAfter)
@@ -174,19 +265,22 @@ func TestANewPasswordHasItsOwnCount(t *testing.T) {
 	}
 	changed := *u
 	changed.PasswordChangedAt = models.At(h.clock.Now().Add(time.Second))
-	if string(h.throttle.bucket(FactorKnowledge, u, "")) == string(h.throttle.bucket(FactorKnowledge, &changed, "")) {
+	of := func(u *models.User) string {
+		return string(h.throttle.runs(target{factor: FactorKnowledge, user: u}).run)
+	}
+	if of(u) == of(&changed) {
 		t.Error("a reset does not let the owner in")
 	}
 }
 
 func TestAClockThatIsALittleBehindLosesNoFreeTry(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
-		ctx, bucket := h.ctx(), h.throttle.bucket(FactorKnowledge, nil, "ada")
-		if _, err := h.throttle.reserve(ctx, bucket); err != nil {
+		ctx, runs := h.ctx(), h.strangers("ada")
+		if _, err := h.throttle.reserve(ctx, runs); err != nil {
 			t.Fatal(err)
 		}
 		h.clock.Advance(-time.Second)
-		if _, err := h.throttle.reserve(ctx, bucket); err != nil {
+		if _, err := h.throttle.reserve(ctx, runs); err != nil {
 			t.Error(err)
 		}
 	})
@@ -194,22 +288,23 @@ func TestAClockThatIsALittleBehindLosesNoFreeTry(t *testing.T) {
 
 func TestASlotThatIsGivenBackOpensTheCounterAgain(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
-		ctx, bucket := h.ctx(), h.throttle.bucket(FactorKnowledge, nil, "ada")
+		ctx, runs := h.ctx(), h.strangers("ada")
 		for range 3 * defaultFree {
-			s, err := h.throttle.reserve(ctx, bucket)
+			s, err := h.throttle.reserve(ctx, runs)
 			if err != nil {
 				t.Fatal(err)
 			}
 			h.throttle.giveBack(ctx, s)
 		}
 		for range defaultFree {
-			if _, err := h.throttle.reserve(ctx, bucket); err != nil {
+			if _, err := h.throttle.reserve(ctx, runs); err != nil {
 				t.Fatal(err)
 			}
 		}
-		s := slot{bucket, models.At(h.clock.Now().Add(-time.Hour))}
+		s := runs
+		s.at = models.At(h.clock.Now().Add(-time.Hour))
 		h.throttle.giveBack(ctx, s) // of an earlier try: the delay of the last one stays
-		_, err := h.throttle.reserve(ctx, bucket)
+		_, err := h.throttle.reserve(ctx, runs)
 		wantReason(t, err, "too_many_attempts")
 	})
 }

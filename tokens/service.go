@@ -29,6 +29,9 @@ type Client struct {
 	Locale    string
 	// Device is the UserAgent in words, for mails.
 	Device string
+	// Browser is the value of the cookie by which a browser is known again;
+	// none for most programs.
+	Browser secrets.Raw
 }
 
 // Subject is the row of the view "admissions": all that may be known here of

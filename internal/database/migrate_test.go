@@ -106,7 +106,7 @@ func fill(t *testing.T, db *database.DB) {
 		&models.PastLog{LogID: id, NextLogID: id, LeftAt: at},
 		&models.ReservedName{Kind: "username", NameKey: []byte("ada"), UserID: id, Until: at},
 		&models.EmailChange{ID: id, UserID: id, EmailKey: []byte("b@b.example"), OldEmailKey: []byte("a@b.example"), CreatedAt: at, ExpiresAt: at},
-		&models.KnownDevices{UserID: id, Marks: []byte("marks"), UpdatedAt: at},
+		&models.KnownDevices{UserID: id, Marks: []byte("marks"), Known: []byte{}, UpdatedAt: at},
 		&models.Follower{ID: id, ServiceID: id, Mode: "refuse", RegisteredAt: at, SeenAt: at},
 		&models.TOTPFactor{UserID: id, Seed: []byte("s"), CreatedAt: at},
 		&models.Passkey{ID: id, UserID: id, CredentialID: []byte("c"), PublicKey: []byte("p"), UserHandle: []byte("u"), CreatedAt: at},
@@ -155,6 +155,7 @@ func TestAHalfMigratedDatabaseIsCompleted(t *testing.T) {
 			"DROP TABLE mail_outbox",
 			"DROP TABLE followers",
 			"DROP TABLE email_changes",
+			"DROP TABLE known_devices",
 			"DROP VIEW admissions",
 			"DROP TABLE users",
 		} {
