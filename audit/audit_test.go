@@ -214,7 +214,7 @@ func TestVerifyTellsHowFarItIs(t *testing.T) {
 	record(t, l, batchSize+1, models.NewID())
 	seal(t, l)
 	var seen []int64
-	if _, err := l.VerifyProgress(t.Context(), func(n int64) { seen = append(seen, n) }); err != nil {
+	if _, err := l.VerifyAgainst(t.Context(), Against{Progress: func(n int64) { seen = append(seen, n) }}); err != nil {
 		t.Fatal(err)
 	}
 	if len(seen) != 2 || seen[1] != 2 {

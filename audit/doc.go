@@ -12,7 +12,16 @@
 // covers only a salted commitment to them, so that [Log.Erase] can blank them
 // and the chain stays whole (OWASP ASVS 5.0, 16.4.2 and 14.2.7).
 //
+// The gap: until a row is sealed, within a second of its commit, nothing shows that
+// it was changed or deleted. A row that nobody can seal, because no server runs,
+// waits for the next start.
+//
 // [Log.Verify] finds changed, deleted, inserted and moved rows and batches and
-// says where. It cannot see that the end of the chain was cut off together
-// with its rows: compare Report.Head with one that was noted elsewhere.
+// says where. By itself it cannot see what somebody did who can write to the
+// database and linked the chain anew, or cut its end off together with its rows.
+// Therefore [Checkpoints] says every hour, signed, how far the chain goes and what
+// its last hash is, to a file or an address outside of the database;
+// [Log.VerifyAgainst] compares. The key is made from SECRET_KEY by server/wire.go,
+// which hands in the function that signs, and is in no table. What happened since
+// the last checkpoint is as safe as the chain alone makes it.
 package audit

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"fmt"
+	"time"
 
 	"gatehouse/models"
 )
@@ -20,6 +21,11 @@ const (
 	BatchChanged  Fault = "batch_changed"    // a batch doesn't match its own hash
 	BatchUnlinked Fault = "batch_unlinked"   // a batch doesn't follow the one before
 	BatchMissing  Fault = "batch_missing"    // a number is left out, or rows name a batch past the end
+
+	ChainReplaced     Fault = "chain_replaced"     // batch 1 is not that of a checkpoint
+	CheckpointDiffers Fault = "checkpoint_differs" // a batch is not what a checkpoint says
+	ChainCut          Fault = "chain_cut"          // the chain ends before a batch of a checkpoint
+	CheckpointOld     Fault = "checkpoint_old"     // the newest checkpoint is older than it should be
 )
 
 // Finding is one fault and its place.
@@ -50,12 +56,17 @@ type Report struct {
 	Events   int64 // in the chain
 	Erased   int64 // of those, with blank personal fields
 	Unsealed int64 // not in the chain yet
-	// Head is the number of the last batch and HeadHash its hash. Note them
-	// elsewhere: they prove later that the end was not cut off.
+	// Head is the number of the last batch and HeadHash its hash. Noted elsewhere
+	// they prove later that the end was not cut off, as a checkpoint does.
 	Head     int64
 	HeadHash []byte
+	HeadAt   time.Time
+	// Restored are the times at which the database was put back, as the log says.
+	Restored []Restored
 	Faults   int64
 	Findings []Finding
+	// Disputes are checkpoints that the chain does not fit.
+	Disputes []Dispute
 }
 
 // OK reports whether the record is whole.

@@ -15,12 +15,12 @@ import (
 // reads one batch at a time, so that it needs little memory and holds nobody
 // up; what is written meanwhile is either not sealed yet or seen whole.
 func (l *Log) Verify(ctx context.Context) (Report, error) {
-	return l.VerifyProgress(ctx, func(int64) {})
+	return l.VerifyAgainst(ctx, Against{})
 }
 
-// VerifyProgress is Verify that tells after each batch how many it has seen.
-func (l *Log) VerifyProgress(ctx context.Context, progress func(batches int64)) (Report, error) {
-	v := verifier{ctx: ctx, log: l, erased: map[models.ID][]Finding{}}
+// VerifyAgainst is Verify that compares the chain with checkpoints as well.
+func (l *Log) VerifyAgainst(ctx context.Context, a Against) (Report, error) {
+	v := verifier{ctx: ctx, log: l, erased: map[models.ID][]Finding{}, witness: newWitness(a)}
 	v.report.HeadHash = make([]byte, sha256.Size)
 	for {
 		batch, err := v.next()
@@ -33,16 +33,19 @@ func (l *Log) VerifyProgress(ctx context.Context, progress func(batches int64)) 
 		if err := v.batch(batch); err != nil {
 			return Report{}, err
 		}
-		progress(v.report.Batches)
+		if a.Progress != nil {
+			a.Progress(v.report.Batches)
+		}
 	}
 	return v.finish()
 }
 
 // verifier is one walk along the chain.
 type verifier struct {
-	ctx    context.Context
-	log    *Log
-	report Report
+	ctx     context.Context
+	log     *Log
+	report  Report
+	witness *witness
 	// erased holds the blank rows of each subject until it is known whether
 	// their erasure was recorded.
 	erased map[models.ID][]Finding
@@ -71,7 +74,8 @@ func (v *verifier) batch(b *models.AuditBatch) error {
 	if !bytes.Equal(b.Hash, batchHash(b)) || len(b.Body)%entryLen != 0 {
 		r.add(Finding{Fault: BatchChanged, Batch: b.Seq})
 	}
-	r.Batches, r.Head, r.HeadHash = r.Batches+1, b.Seq, b.Hash
+	r.Batches, r.Head, r.HeadHash, r.HeadAt = r.Batches+1, b.Seq, b.Hash, b.SealedAt.Time
+	v.witness.batch(b)
 	return v.rows(b)
 }
 
@@ -120,6 +124,9 @@ func (v *verifier) row(at Finding, row *models.AuditEvent, sealed []byte) error 
 		v.report.add(at)
 	}
 	v.personal(at, row)
+	if row.Action == string(DatabaseWentBack) {
+		v.report.Restored = append(v.report.Restored, Restored{Batch: at.Batch, At: row.At.Time})
+	}
 	return nil
 }
 
@@ -154,6 +161,8 @@ func (v *verifier) finish() (Report, error) {
 	if err := v.strays(); err != nil {
 		return Report{}, err
 	}
+	v.report.Disputes = v.witness.disputes(v.report.Head, v.report.HeadAt)
+	v.report.Faults += int64(len(v.report.Disputes))
 	err := v.read().Model(&models.AuditEvent{}).Where("batch IS NULL").Count(&v.report.Unsealed).Error
 	return v.report, database.Unavailable(err)
 }

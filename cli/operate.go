@@ -62,34 +62,3 @@ func showMigrations(ctx context.Context, cmd *cobra.Command, db *database.DB) er
 	}
 	return w.Flush()
 }
-
-func auditCmd() *cobra.Command {
-	verify := &cobra.Command{
-		Use:   "verify",
-		Short: "Check the chain of the audit log and say where it breaks",
-		Args:  noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withRooms(cmd, func(ctx context.Context, r *server.Rooms) error {
-				return verifyAudit(ctx, cmd, r)
-			})
-		},
-	}
-	return group("audit", "The record of who did what", verify)
-}
-
-func verifyAudit(ctx context.Context, cmd *cobra.Command, r *server.Rooms) error {
-	report, err := r.Audit.Verify(ctx)
-	if err != nil {
-		return explain(err)
-	}
-	out := cmd.OutOrStdout()
-	for _, f := range report.Findings {
-		fmt.Fprintln(out, f)
-	}
-	fmt.Fprintf(out, "%d events in %d batches, %d not linked yet. Head: batch %d, %x\n",
-		report.Events, report.Batches, report.Unsealed, report.Head, report.HeadHash)
-	if !report.OK() {
-		return fmt.Errorf("the audit log was changed: %d faults", report.Faults)
-	}
-	return nil
-}

@@ -50,6 +50,11 @@ type Config struct {
 	LimitMailPerAddress Limit `env:"LIMIT_MAIL_PER_ADDRESS" envDefault:"5/1h" help:"Mails to one address for each purpose."`
 	LimitLoginFreeTries Tries `env:"LIMIT_LOGIN_FREE_TRIES" envDefault:"10" help:"Wrong passwords before delays begin: 1 to 10, or off (on loopback only)."`
 
+	AuditCheckpointFile  string        `env:"AUDIT_CHECKPOINT_FILE" help:"File to which signed checkpoints of the audit log are added. Best on a disk that whoever has the database cannot write. Default: none."`
+	AuditCheckpointURL   Secret        `env:"AUDIT_CHECKPOINT_URL" secret:"true" help:"Address (https, or http on loopback) to which signed checkpoints of the audit log are sent as JSON. Default: none."`
+	AuditCheckpointEvery time.Duration `env:"AUDIT_CHECKPOINT_EVERY" envDefault:"1h" min:"1s" max:"168h" help:"How often a checkpoint is written; one more when a server stops."`
+	OutboundNetworks     Networks      `env:"OUTBOUND_NETWORKS" help:"Networks (CIDR, separated by commas) that are not of the internet and to which requests of this server may still go, such as 10.2.0.0/16 for a receiver of checkpoints. Default: none."`
+
 	MetricsAddr string `env:"METRICS_ADDR" help:"Address and port of a listener of its own for /metrics. Default: none."`
 	LogFormat   string `env:"LOG_FORMAT" oneof:"text json" help:"text or json. Default: text on a terminal, else json."`
 	LogLevel    string `env:"LOG_LEVEL" envDefault:"info" oneof:"debug info warn error" help:"debug also logs requests that succeeded."`

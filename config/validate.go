@@ -34,7 +34,7 @@ func (c *Config) fillDefaults() {
 func (c Config) Validate() error {
 	for _, check := range []func() error{
 		c.checkTags, c.checkListen, c.checkAppURL, c.checkName, c.checkDatabase, c.checkSecretKey, c.checkSecretKeyOld,
-		c.checkMail, c.checkLifetimes, c.checkLimits,
+		c.checkMail, c.checkLifetimes, c.checkLimits, c.checkAudit,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -109,6 +109,19 @@ func (c Config) checkAppURL() error {
 	}
 	if u.Scheme == "http" && !IsLoopback(u.Hostname()) && !c.AllowInsecureHTTP {
 		return fmt.Errorf("APP_URL: %s would send passwords in the clear: want https, or ALLOW_INSECURE_HTTP=true for a closed test network", c.AppURL)
+	}
+	return nil
+}
+
+// checkAudit wants a checkpoint to go where it cannot be changed on its way
+// unseen by whoever listens: it is signed, but a password in the address is not.
+func (c Config) checkAudit() error {
+	if c.AuditCheckpointURL == "" {
+		return nil
+	}
+	u, err := url.Parse(c.AuditCheckpointURL.Reveal())
+	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !IsLoopback(u.Hostname())) {
+		return fmt.Errorf("AUDIT_CHECKPOINT_URL: want https://hooks.example.com/audit, or http on this machine")
 	}
 	return nil
 }

@@ -116,6 +116,7 @@ func (r *Rooms) runUntil(ctx context.Context, servers []*http.Server, listeners 
 	}
 	stopBackground()
 	waitAtMost(stopping, &work)
+	r.lastCheckpoint(stopping)
 	return err
 }
 
@@ -145,6 +146,7 @@ func (r *Rooms) jobs() *jobs.Runner {
 		_, err := r.Audit.Seal(ctx)
 		return err
 	}})
+	r.addCheckpointJobs(runner)
 	// Commands and other nodes are noticed within a second, jitter included.
 	runner.Add(jobs.Job{Name: "keys-reload", Every: 900 * time.Millisecond, Run: r.Keys.Reload})
 	runner.Add(jobs.Job{Name: "keys-keep", Every: time.Minute, Run: r.keepKeys})

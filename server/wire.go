@@ -33,22 +33,24 @@ const maxLimitedKeys = 100_000
 // Rooms is every room, built once over one database. The server and the
 // commands work on the same.
 type Rooms struct {
-	Config    config.Config
-	Logger    *slog.Logger
-	Clock     func() time.Time
-	Metrics   *metrics.Metrics
-	DB        *database.DB
-	Box       *secrets.Box
-	Audit     *audit.Log
-	Keys      *keys.Ring
-	Passwords *passwords.Hasher
-	Limits    *ratelimit.Limiter
-	Mail      *mail.Mailer
-	Tokens    *tokens.Service
-	Accounts  *accounts.Service
-	SignIn    *signin.Flow
-	Factors   *signin.Factors
-	Passkeys  *signin.Passkeys
+	Config  config.Config
+	Logger  *slog.Logger
+	Clock   func() time.Time
+	Metrics *metrics.Metrics
+	DB      *database.DB
+	Box     *secrets.Box
+	Audit   *audit.Log
+	// Checkpoints of the audit log.
+	Checkpoints *audit.Checkpoints
+	Keys        *keys.Ring
+	Passwords   *passwords.Hasher
+	Limits      *ratelimit.Limiter
+	Mail        *mail.Mailer
+	Tokens      *tokens.Service
+	Accounts    *accounts.Service
+	SignIn      *signin.Flow
+	Factors     *signin.Factors
+	Passkeys    *signin.Passkeys
 }
 
 // Close gives the database back.
@@ -114,6 +116,7 @@ func (r *Rooms) build(ctx context.Context) error {
 	}
 	r.Clock = clock.Now
 	r.Audit = audit.New(r.DB, r.Clock)
+	r.Checkpoints = r.Audit.NewCheckpoints(r.checkpointOptions())
 	ring, err := keys.Open(ctx, keys.Options{
 		DB: r.DB, Box: r.Box, Audit: r.Audit, Clock: r.Clock,
 		Alg: r.Config.SigningAlg, RotateEvery: r.Config.KeyRotationEvery, Log: r.Logger,

@@ -108,6 +108,17 @@ func (b *Box) MAC(purpose string, parts ...[]byte) []byte {
 	return MAC(b.macKey, purpose, parts...)
 }
 
+// Seeds are 32 bytes for one purpose from which a key can be made again at any
+// time: today's first, then the old one's when there is one. What is made of them
+// is in no database, and so out of reach for whoever has the database alone.
+func (b *Box) Seeds(purpose string) []Raw {
+	seeds := []Raw{NewRaw(b.MAC("seed", []byte(purpose)))}
+	if b.old != nil {
+		seeds = append(seeds, b.old.Seeds(purpose)...)
+	}
+	return seeds
+}
+
 // Recognises reports, in constant time, whether mac is the MAC of parts by the
 // key of today or by the old one.
 func (b *Box) Recognises(mac []byte, purpose string, parts ...[]byte) bool {

@@ -180,3 +180,24 @@ func swapCase(r rune) rune {
 	}
 	return r
 }
+
+func TestSeedsComeBackFromTheSameKeyForTheSamePurposeOnly(t *testing.T) {
+	one, two := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)
+	seeds := func(purpose string, now, old []byte) []Raw {
+		box, err := NewBoxWithOld(now, old)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return box.Seeds(purpose)
+	}
+	a := seeds("a", one, nil)
+	if len(a) != 1 || len(a[0].RevealBytes()) != 32 || !Equal(a[0].RevealBytes(), seeds("a", one, nil)[0].RevealBytes()) {
+		t.Error("a seed does not come back")
+	}
+	if Equal(a[0].RevealBytes(), seeds("b", one, nil)[0].RevealBytes()) || Equal(a[0].RevealBytes(), seeds("a", two, nil)[0].RevealBytes()) {
+		t.Error("purposes or keys share a seed")
+	}
+	if both := seeds("a", two, one); len(both) != 2 || !Equal(both[1].RevealBytes(), a[0].RevealBytes()) {
+		t.Error("the seed of the old key is not the second")
+	}
+}

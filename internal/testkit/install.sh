@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Installs what the tests start: a MariaDB server, Chromium, and programs that
-# attack. Does nothing when all are there.
+# Installs what the tests start: a MariaDB server, Chromium, openssl, and
+# programs that attack. Does nothing when all are there.
 set -euo pipefail
 
 missing=()
 command -v mariadbd >/dev/null || [ -x /usr/sbin/mariadbd ] || missing+=(mariadb-server)
 command -v chromium >/dev/null || missing+=(chromium)
 command -v slowhttptest >/dev/null || missing+=(slowhttptest)
+command -v openssl >/dev/null || missing+=(openssl)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 sudo=()
