@@ -96,7 +96,7 @@ func (r *Rooms) runUntil(ctx context.Context, servers []*http.Server, listeners 
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
 	var work sync.WaitGroup
-	for _, run := range []func(context.Context){r.Tokens.Log.Run, r.Mail.Run, r.jobs().Run} {
+	for _, run := range []func(context.Context){r.DB.Watch, r.Tokens.Log.Run, r.Mail.Run, r.jobs().Run} {
 		work.Go(func() { run(background) })
 	}
 	failed := make(chan error, len(servers))

@@ -9,7 +9,9 @@ import (
 	bigendian "encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -105,4 +107,28 @@ func appCode(seed string, at time.Time) string {
 	sum := h.Sum(nil)
 	n := bigendian.BigEndian.Uint32(sum[sum[19]&15:]) & 0x7fffffff
 	return fmt.Sprintf("%06d", n%1_000_000)
+}
+
+// raw asks as a browser does: a form when there is a body, and no redirects.
+func (c *calls) raw(ctx context.Context, method, path, cookie, body string) answer {
+	req, err := http.NewRequestWithContext(ctx, method, c.n.url()+path, strings.NewReader(body))
+	if err != nil {
+		return answer{err: err}
+	}
+	req.Host = c.f.host
+	req.Header.Set("Accept", "text/html")
+	req.Header.Set("Sec-Fetch-Site", "same-origin")
+	if method == http.MethodPost {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	if cookie != "" {
+		req.Header.Set("Cookie", cookie)
+	}
+	res, err := web.Transport.RoundTrip(req)
+	if err != nil {
+		return answer{err: err}
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	return answer{status: res.StatusCode, header: res.Header, body: map[string]any{"text": string(text)}, err: err}
 }

@@ -15,7 +15,7 @@ import (
 // manyTries lifts the limits that would stop clients which never rest; what
 // they are about is shown elsewhere.
 var manyTries = []string{
-	"LIMIT_SIGNUP_PER_NETWORK=off", "LIMIT_LOGIN_PER_NETWORK=off", "LIMIT_LOGIN_FREE_TRIES=off", "LIMIT_MAIL_PER_ADDRESS=off", "LOG_LEVEL=warn",
+	"LIMIT_SIGNUP_PER_NETWORK=off", "LIMIT_FORGOT_PER_NETWORK=off", "LIMIT_LOGIN_PER_NETWORK=off", "LIMIT_LOGIN_FREE_TRIES=off", "LIMIT_MAIL_PER_ADDRESS=off", "LOG_LEVEL=warn",
 }
 
 // TestNothingAcknowledgedIsLostWhenTheServerIsKilled kills the server (-9) at

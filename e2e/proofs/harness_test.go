@@ -206,3 +206,15 @@ func (f *fleet) refused(ctx context.Context, n *node, token string) error {
 	}
 	return fmt.Errorf("%s answers %d: %s", n.name, status, body)
 }
+
+// process is the id of the process, or 0 when it has ended.
+func (n *node) process() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	select {
+	case <-n.exited:
+		return 0
+	default:
+		return n.cmd.Process.Pid
+	}
+}

@@ -99,7 +99,7 @@ func faultOf(err error) fault {
 func isNetwork(err error) bool {
 	for _, e := range []error{
 		driver.ErrBadConn, mysql.ErrInvalidConn, mysql.ErrMalformPkt, mysql.ErrPktSync, mysql.ErrBusyBuffer,
-		sql.ErrConnDone, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ENOSPC, syscall.EROFS, errClosed,
+		sql.ErrConnDone, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ENOSPC, syscall.EROFS, errClosed, errSilent,
 	} {
 		if errors.Is(err, e) {
 			return true

@@ -36,7 +36,11 @@ func (d *DB) openMySQL(ctx context.Context, dsn string, o Options) error {
 	if err != nil {
 		return err
 	}
-	if d.main, err = mysqlPool(cfg); err != nil {
+	d.lines = newLines()
+	d.watcher = func() (*sql.DB, error) { return watchPool(cfg) }
+	counted := cfg.Clone()
+	counted.DialFunc = d.lines.dial
+	if d.main, err = mysqlPool(counted); err != nil {
 		return err
 	}
 	size := o.ReadConns

@@ -49,6 +49,10 @@ type DB struct {
 	writer *writer
 	// galera is set when this server is a node of a Galera cluster.
 	galera bool
+	// lines are the connections to a server, and watcher opens the one that asks
+	// whether it is there; nil with an embedded database.
+	lines   *lines
+	watcher func() (*sql.DB, error)
 	// migrator opens the connections of the migrations, which may take long.
 	migrator func() (*sql.DB, error)
 }
