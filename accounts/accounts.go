@@ -51,10 +51,8 @@ type Config struct {
 	Signup            string
 	EmailVerification string
 	// BaseURL is APP_URL without a slash at its end, the only source of links.
-	BaseURL          string
-	SignupPerNetwork ratelimit.Rule
-	ForgotPerNetwork ratelimit.Rule
-	MailPerAddress   ratelimit.Rule
+	BaseURL        string
+	MailPerAddress ratelimit.Rule
 	// AdminsNeedFactor is MFA=admins: who becomes an administrator signs in
 	// again, with a second factor.
 	AdminsNeedFactor bool
@@ -67,7 +65,7 @@ type Deps struct {
 	Mail      *mail.Mailer
 	Audit     *audit.Log
 	Passwords *passwords.Hasher
-	Limits    *ratelimit.Limiter
+	Limits    *ratelimit.Limits
 	// Factors moves and erases the second factors, which signin owns.
 	Factors FactorStore
 	Clock   func() time.Time

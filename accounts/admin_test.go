@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm"
 
 	"gatehouse/audit"
+	"gatehouse/internal/ratelimit"
 	"gatehouse/mail"
 	"gatehouse/models"
 	"gatehouse/tokens"
@@ -358,13 +359,13 @@ func TestAProfileThatIsChangedInALoopHasAnEnd(t *testing.T) {
 			_, err := h.UpdateProfile(h.ctx(), u.ID, Profile{Name: &name}, visitor)
 			return err
 		}
-		for range profileTries.N {
+		for range rules[ratelimit.Profile].N {
 			if err := change(u); err != nil {
 				t.Fatal(err)
 			}
 		}
 		wantReason(t, change(u), "too_many_attempts")
-		if n := h.recorded(audit.ProfileChanged); n != int64(profileTries.N) {
+		if n := h.recorded(audit.ProfileChanged); n != int64(rules[ratelimit.Profile].N) {
 			t.Errorf("%d lines in the record", n)
 		}
 		if err := change(other); err != nil {

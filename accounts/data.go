@@ -12,7 +12,6 @@ import (
 	"gorm.io/gorm"
 
 	"gatehouse/audit"
-	"gatehouse/internal/apperr"
 	"gatehouse/internal/database"
 	"gatehouse/internal/ratelimit"
 	"gatehouse/models"
@@ -22,9 +21,6 @@ import (
 // DataFormat names the shape of a download; docs/my-data.md describes it.
 const DataFormat = "gatehouse-my-data/1"
 
-// dataTries bounds the reading that one person can cause.
-var dataTries = ratelimit.Rule{N: 10, Per: time.Hour}
-
 // MyData writes everything that is known of a person, on a fresh proof of that
 // person (security rule 12): a stolen session must not carry off a life. An
 // error before the first byte leaves w untouched.
@@ -32,8 +28,9 @@ func (s *Service) MyData(ctx context.Context, proof tokens.Proof, w io.Writer, b
 	if err := s.StepUp(ctx, proof); err != nil {
 		return err
 	}
-	if ok, wait := s.Limits.Take("my_data", dataTries, proof.User.String()); !ok {
-		return apperr.Throttle("too_many_attempts", wait)
+	// It bounds the reading that one person can cause.
+	if err := s.Limits.Take(ctx, ratelimit.Data, proof.User.String()); err != nil {
+		return err
 	}
 	return s.data(ctx, proof.User, w, ownEvent(audit.DataGiven, proof.User, by))
 }

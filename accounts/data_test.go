@@ -16,6 +16,7 @@ import (
 
 	"gatehouse/audit"
 	"gatehouse/internal/apperr"
+	"gatehouse/internal/ratelimit"
 	"gatehouse/internal/testkit"
 	"gatehouse/mail"
 	"gatehouse/models"
@@ -167,7 +168,7 @@ func TestMyDataWantsAFreshProofAndHasALimit(t *testing.T) {
 	u := h.person("ada@example.com", "ada")
 	var b bytes.Buffer
 	wantReason(t, h.MyData(h.ctx(), tokens.Proof{User: u.ID, At: h.clock.Now().Add(-time.Hour)}, &b, visitor), "step_up_required")
-	for range dataTries.N {
+	for range rules[ratelimit.Data].N {
 		h.myData(u)
 	}
 	wantReason(t, h.MyData(h.ctx(), h.proof(u), &b, visitor), "too_many_attempts")

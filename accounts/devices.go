@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"net/netip"
 	"strings"
@@ -120,7 +121,8 @@ func (s *Service) tellOfDevice(tx *gorm.DB, u *models.User, by tokens.Client) er
 	if !s.Mail.Configured() {
 		return nil
 	}
-	if ok, _ := s.Limits.Take("mail_"+mail.NewDevice, s.Config.MailPerAddress, string(u.EmailKey)); !ok {
+	// Outside the request: its answer says nothing of the mails of an account.
+	if s.Limits.Take(context.Background(), ratelimit.NewDevice, string(u.EmailKey)) != nil {
 		return nil
 	}
 	err := s.Mail.Enqueue(tx, mail.Message{

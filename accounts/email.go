@@ -2,7 +2,6 @@ package accounts
 
 import (
 	"context"
-	"time"
 
 	"gorm.io/gorm"
 
@@ -15,9 +14,6 @@ import (
 	"gatehouse/models"
 	"gatehouse/tokens"
 )
-
-// emailTries bounds how many addresses one person can have us write to.
-var emailTries = ratelimit.Rule{N: 10, Per: time.Hour}
 
 var toEmail = errand{tokens.ChangeEmail, "/account/email/verify"}
 
@@ -40,8 +36,9 @@ func (s *Service) ChangeEmail(ctx context.Context, proof tokens.Proof, email str
 	if err != nil {
 		return secrets.Raw{}, err
 	}
-	if ok, wait := s.Limits.Take("change_email", emailTries, u.ID.String()); !ok {
-		return secrets.Raw{}, apperr.Throttle("too_many_attempts", wait)
+	// One person can have us write to so many addresses only.
+	if err := s.Limits.Take(ctx, ratelimit.Email, u.ID.String()); err != nil {
+		return secrets.Raw{}, err
 	}
 	letter, err := s.emailLetter(ctx, u, change, by)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"gatehouse/audit"
 	"gatehouse/internal/apperr"
+	"gatehouse/internal/ratelimit"
 	"gatehouse/internal/secrets"
 	"gatehouse/mail"
 	"gatehouse/models"
@@ -25,7 +26,7 @@ import (
 func (s *Service) Forgot(ctx context.Context, login string, by tokens.Client) (attempt secrets.Raw, err error) {
 	return s.ask(ctx, asked{
 		errand: toReset, purpose: mail.ResetPassword, action: audit.ResetRequested,
-		bucket: "forgot_network", login: login, by: by,
+		login: login, by: by,
 	})
 }
 
@@ -34,7 +35,6 @@ type asked struct {
 	errand  errand
 	purpose string
 	action  audit.Action
-	bucket  string // of the limit by network
 	login   string
 	by      tokens.Client
 	// why refuses some accounts, which then look like nobody; "" lets through.
@@ -48,7 +48,7 @@ func (s *Service) ask(ctx context.Context, q asked) (attempt secrets.Raw, err er
 	if !s.Mail.Configured() {
 		return secrets.Raw{}, apperr.New(apperr.Unavailable, "mail_not_configured")
 	}
-	if err := s.takeNetwork(q.bucket, s.Config.ForgotPerNetwork, q.by.IP); err != nil {
+	if err := s.Limits.TakeNetwork(ctx, ratelimit.Forgot, q.by.IP); err != nil {
 		return secrets.Raw{}, err
 	}
 	owner, err := s.ByLogin(ctx, q.login)

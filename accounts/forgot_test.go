@@ -204,7 +204,7 @@ func TestADisabledAccountIsNotResetByALinkThatLeftBefore(t *testing.T) {
 }
 
 func TestForgottenPasswordsOfOneNetworkAreLimited(t *testing.T) {
-	h := newHouse(t, sqlite(t), func(d *Deps) { d.Config.ForgotPerNetwork = ratelimit.Rule{N: 2, Per: time.Hour} })
+	h := newHouse(t, sqlite(t), limited(ratelimit.Forgot, 2, time.Hour))
 	h.forgot("ada")
 	h.forgot("bob")
 	_, err := h.Forgot(h.ctx(), "carl", visitor)

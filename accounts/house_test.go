@@ -40,10 +40,10 @@ func newHouse(t testing.TB, db *database.DB, changes ...func(*Deps)) *house {
 	t.Helper()
 	r := testrooms.New(t, db, Admit)
 	d := Deps{
-		DB: db, Tokens: r.Tokens, Mail: r.Mail, Audit: r.Audit, Clock: r.Clock.Now, Limits: r.Limits, Passwords: r.Hasher,
+		DB: db, Tokens: r.Tokens, Mail: r.Mail, Audit: r.Audit, Clock: r.Clock.Now, Limits: ratelimit.NewLimits(ratelimit.New(r.Clock.Now, 0), rules), Passwords: r.Hasher,
 		Config: Config{
 			Signup: SignupOpen, EmailVerification: VerificationRequired, BaseURL: testrooms.URL,
-			SignupPerNetwork: ratelimit.Rule{N: 1000, Per: time.Hour}, MailPerAddress: ratelimit.Rule{N: 5, Per: time.Hour},
+			MailPerAddress: ratelimit.Rule{N: 5, Per: time.Hour},
 		},
 	}
 	for _, change := range changes {
@@ -186,3 +186,16 @@ func sqlite(t testing.TB) *database.DB { return testkit.DB(t) }
 
 // address is another one for each i.
 func address(i int) string { return fmt.Sprintf("person%d@example.com", i) }
+
+// rules are the limits that the tests reach, as an operator gets them by default.
+var rules = map[ratelimit.Name]ratelimit.Rule{
+	ratelimit.SignupPassword: {N: 10, Per: time.Hour}, ratelimit.Profile: {N: 100, Per: time.Hour}, ratelimit.Email: {N: 10, Per: time.Hour},
+	ratelimit.Invite: {N: 100, Per: time.Hour}, ratelimit.Data: {N: 10, Per: time.Hour}, ratelimit.NewDevice: {N: 5, Per: time.Hour},
+}
+
+// limited gives one limit of the table a rule; the others are off.
+func limited(name ratelimit.Name, n int, per time.Duration) func(*Deps) {
+	return func(d *Deps) {
+		d.Limits = ratelimit.NewLimits(ratelimit.New(d.Clock, 0), map[ratelimit.Name]ratelimit.Rule{name: {N: n, Per: per}})
+	}
+}

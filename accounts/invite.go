@@ -17,9 +17,6 @@ import (
 	"gatehouse/tokens"
 )
 
-// inviteTries bounds how many strangers one administrator can have us write to.
-var inviteTries = ratelimit.Rule{N: 100, Per: time.Hour}
-
 var toInvitation = errand{tokens.Invitation, "/invitation"}
 
 // errHasAccount tells an administrator, who may see all accounts anyway, that
@@ -44,8 +41,9 @@ func (s *Service) Invite(ctx context.Context, proof tokens.Proof, in Invite, by 
 	if !s.Mail.Configured() {
 		return nil, apperr.New(apperr.Unavailable, "mail_not_configured")
 	}
-	if ok, wait := s.Limits.Take("invite", inviteTries, proof.User.String()); !ok {
-		return nil, apperr.Throttle("too_many_attempts", wait)
+	// One administrator can have us write to so many strangers only.
+	if err := s.Limits.Take(ctx, ratelimit.Invite, proof.User.String()); err != nil {
+		return nil, err
 	}
 	inv, _, err := s.invite(ctx, proof.User, in, by)
 	return inv, err

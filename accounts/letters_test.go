@@ -8,7 +8,6 @@ import (
 	"gorm.io/gorm"
 
 	"gatehouse/internal/database"
-	"gatehouse/internal/ratelimit"
 	"gatehouse/internal/testkit"
 	"gatehouse/mail"
 	"gatehouse/tokens"
@@ -160,7 +159,7 @@ func TestTheCodesOfADayHoldForRequestsAtOnce(t *testing.T) {
 		if n := h.codes() - before; n != 1 {
 			t.Errorf("%d codes more, want 1", n)
 		}
-	}, func(d *Deps) { d.Config.SignupPerNetwork = ratelimit.Rule{} })
+	})
 }
 
 // codes counts the rows whose code can be guessed.
@@ -207,7 +206,7 @@ func TestNoDayHasMoreThanAHundredGuessesOfTheCodesForOneAddress(t *testing.T) {
 		if _, err := h.Verify(h.ctx(), VerifyInput{Token: token, Password: goodPassword}); err != nil {
 			t.Error("the owner is locked out:", err)
 		}
-	}, func(d *Deps) { d.Config.SignupPerNetwork = ratelimit.Rule{} })
+	})
 }
 
 func TestTheCodesOfADayHoldForRequestsAtOnceWithoutACapOfMails(t *testing.T) {

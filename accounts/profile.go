@@ -3,7 +3,6 @@ package accounts
 import (
 	"context"
 	"strings"
-	"time"
 
 	"gorm.io/gorm"
 
@@ -14,10 +13,6 @@ import (
 	"gatehouse/models"
 	"gatehouse/tokens"
 )
-
-// profileTries bounds how often one person changes it: every change is a line in
-// the record, which is kept for ever (ASVS 5.0, 2.4.1).
-var profileTries = ratelimit.Rule{N: 100, Per: time.Hour}
 
 // Profile is what people may change about themselves without a fresh proof:
 // nil stays as it is, an empty username gives it up. It is the whole list of
@@ -37,8 +32,9 @@ func (s *Service) UpdateProfile(ctx context.Context, id models.ID, p Profile, by
 	if len(changed) == 0 {
 		return s.Get(ctx, id)
 	}
-	if ok, wait := s.Limits.Take("profile", profileTries, id.String()); !ok {
-		return nil, apperr.Throttle("too_many_attempts", wait)
+	// Every change is a line in the record, which is kept for ever (ASVS 5.0, 2.4.1).
+	if err := s.Limits.Take(ctx, ratelimit.Profile, id.String()); err != nil {
+		return nil, err
 	}
 	was, err := s.Get(ctx, id)
 	if err != nil {

@@ -2,7 +2,6 @@ package accounts
 
 import (
 	"context"
-	"net/netip"
 
 	"gorm.io/gorm"
 
@@ -43,7 +42,7 @@ func (s *Service) Register(ctx context.Context, in Register) (Registered, error)
 	if err != nil {
 		return Registered{}, err
 	}
-	if err := s.takeNetwork("signup_network", s.Config.SignupPerNetwork, in.Client.IP); err != nil {
+	if err := s.Limits.TakeNetwork(ctx, ratelimit.Signup, in.Client.IP); err != nil {
 		return Registered{}, err
 	}
 	// Hashing takes tens of milliseconds, so it is never done in a transaction.
@@ -78,16 +77,6 @@ func (s *Service) readSignup(in Register) (*models.User, error) {
 	u.ID = models.NewID()
 	u.PasswordChangedAt = u.CreatedAt
 	return u, f.err()
-}
-
-// takeNetwork counts a request of strangers against its network.
-func (s *Service) takeNetwork(bucket string, rule ratelimit.Rule, ip string) error {
-	addr, _ := netip.ParseAddr(ip)
-	ok, wait := s.Limits.Take(bucket, rule, ratelimit.NetworkKey(addr))
-	if !ok {
-		return apperr.Throttle("too_many_attempts", wait)
-	}
-	return nil
 }
 
 // registerPending writes the sign-up down. The id of the pending row becomes

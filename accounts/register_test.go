@@ -124,7 +124,7 @@ func TestGuessesOfTheSignUpPasswordAreBounded(t *testing.T) {
 	h := newHouse(t, sqlite(t))
 	_, m := h.signUp("ada@example.com", "")
 	in := VerifyInput{Token: h.linkToken(m), Password: "wrong"}
-	for range passwordTries.N {
+	for range rules[ratelimit.SignupPassword].N {
 		_, err := h.Verify(h.ctx(), in)
 		wantField(t, err, "password", "wrong")
 	}
@@ -284,7 +284,7 @@ func TestSignUpSaysWhenMailCannotLeave(t *testing.T) {
 }
 
 func TestSignUpsOfOneNetworkAreLimited(t *testing.T) {
-	h := newHouse(t, sqlite(t), func(d *Deps) { d.Config.SignupPerNetwork = ratelimit.Rule{N: 2, Per: time.Hour} })
+	h := newHouse(t, sqlite(t), limited(ratelimit.Signup, 2, time.Hour))
 	h.signUp("a@example.com", "")
 	h.signUp("b@example.com", "")
 	_, err := h.Register(h.ctx(), Register{Email: "c@example.com", Password: goodPassword, Client: visitor})

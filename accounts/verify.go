@@ -3,7 +3,6 @@ package accounts
 import (
 	"context"
 	"errors"
-	"time"
 
 	"gorm.io/gorm"
 
@@ -16,11 +15,6 @@ import (
 	"gatehouse/models"
 	"gatehouse/tokens"
 )
-
-// passwordTries bounds guesses of the sign-up password by who has the link.
-// Such a person owns the mailbox and could only activate a stranger's sign-up
-// for themselves; the bound is there for the hashes that guesses cost.
-var passwordTries = ratelimit.Rule{N: 10, Per: time.Hour}
 
 // VerifyPeek is what the page behind a link may show before its button.
 type VerifyPeek struct {
@@ -140,14 +134,15 @@ func (s *Service) provePassword(ctx context.Context, up signup, password string)
 	if password == "" {
 		return apperr.InvalidField("password", "required")
 	}
-	ok, wait := s.Limits.Take("verify_password", passwordTries, up.link.ID.String())
-	if !ok {
-		return apperr.Throttle("too_many_attempts", wait)
+	// Who guesses has the link and so the mailbox, and could only activate a
+	// stranger's sign-up for themselves: the limit is for the hashes.
+	if err := s.Limits.Take(ctx, ratelimit.SignupPassword, up.link.ID.String()); err != nil {
+		return err
 	}
 	res, err := s.Passwords.Verify(ctx, password, up.user.PasswordHash)
 	switch {
 	case err != nil:
-		s.Limits.Refund("verify_password", passwordTries, up.link.ID.String())
+		s.Limits.Refund(ratelimit.SignupPassword, up.link.ID.String())
 		return err
 	case !res.OK:
 		return apperr.InvalidField("password", "wrong")

@@ -42,13 +42,25 @@ type Config struct {
 	SigningAlg          string        `env:"SIGNING_ALG" envDefault:"ES256" oneof:"ES256 EdDSA RS256" help:"Signature of access tokens: ES256, EdDSA or RS256. A change is published first and signs minutes later; give all nodes the same."`
 	KeyRotationEvery    time.Duration `env:"KEY_ROTATION_EVERY" envDefault:"720h" min:"1s" max:"8784h" help:"How long a key signs. The next one is published before that, the last one until all that it signed has expired. Below two minutes is for tests."`
 
-	HashConcurrency     int   `env:"HASH_CONCURRENCY" envDefault:"0" min:"0" max:"256" help:"Password hashes computed at once, 19 MiB each. 0 is one a processor."`
-	LimitSignupPerNet   Limit `env:"LIMIT_SIGNUP_PER_NETWORK" envDefault:"20/1h" help:"Sign-ups from one network (IPv4 address, IPv6 /48)."`
-	LimitForgotPerNet   Limit `env:"LIMIT_FORGOT_PER_NETWORK" envDefault:"60/1h" help:"Forgotten passwords from one network."`
-	LimitLoginPerNet    Limit `env:"LIMIT_LOGIN_PER_NETWORK" envDefault:"300/1m" help:"Sign-in tries from one network."`
-	LimitPasskeyPerNet  Limit `env:"LIMIT_PASSKEY_PER_NETWORK" envDefault:"600/1m" help:"Challenges for a sign-in with a passkey from one network; a login page asks for one each time it is opened."`
-	LimitMailPerAddress Limit `env:"LIMIT_MAIL_PER_ADDRESS" envDefault:"5/1h" help:"Mails to one address for each purpose."`
-	LimitLoginFreeTries Tries `env:"LIMIT_LOGIN_FREE_TRIES" envDefault:"10" help:"Wrong passwords before delays begin: 1 to 10, or off (on loopback only)."`
+	HashConcurrency      int   `env:"HASH_CONCURRENCY" envDefault:"0" min:"0" max:"256" help:"Password hashes computed at once, 19 MiB each. 0 is one a processor."`
+	LimitLoginPerNet     Limit `env:"LIMIT_LOGIN_PER_NETWORK" envDefault:"300/1m" needed:"true" help:"Sign-in tries from one network (IPv4 address, IPv6 /48)."`
+	LimitLoginFreeTries  Tries `env:"LIMIT_LOGIN_FREE_TRIES" envDefault:"10" needed:"true" help:"Wrong passwords before delays begin: 1 to 10, or off (on loopback only)."`
+	LimitSignupPerNet    Limit `env:"LIMIT_SIGNUP_PER_NETWORK" envDefault:"20/1h" help:"Sign-ups from one network."`
+	LimitSignupPassword  Limit `env:"LIMIT_SIGNUP_PASSWORD_PER_LINK" envDefault:"10/1h" needed:"true" help:"Tries of the sign-up password with a link that is opened in another browser."`
+	LimitForgotPerNet    Limit `env:"LIMIT_FORGOT_PER_NETWORK" envDefault:"60/1h" needed:"true" help:"Mails that strangers of one network ask for: forgotten passwords, codes to sign in with."`
+	LimitMailPerAddress  Limit `env:"LIMIT_MAIL_PER_ADDRESS" envDefault:"5/1h" needed:"true" help:"Mails to one address for each purpose."`
+	LimitPasskeyPerNet   Limit `env:"LIMIT_PASSKEY_PER_NETWORK" envDefault:"600/1m" help:"Challenges for a sign-in with a passkey from one network; a login page asks for one each time it is opened."`
+	LimitStrangersPerNet Limit `env:"LIMIT_STRANGERS_PER_NETWORK" envDefault:"600/1m" help:"Every other write from one network of who is not signed in, such as codes and links of mails."`
+	LimitWrites          Limit `env:"LIMIT_WRITES_PER_ACCOUNT" envDefault:"300/1m" help:"Writes of one account, with a browser or a token."`
+	LimitRefresh         Limit `env:"LIMIT_REFRESH_PER_SESSION" envDefault:"120/1m" help:"Exchanges of a refresh token for one sign-in."`
+	LimitProfile         Limit `env:"LIMIT_PROFILE_PER_ACCOUNT" envDefault:"100/1h" help:"Changes of name or username of one account."`
+	LimitEmail           Limit `env:"LIMIT_EMAIL_PER_ACCOUNT" envDefault:"10/1h" help:"Changes of address that one account begins; each writes to an address of its choice."`
+	LimitInvite          Limit `env:"LIMIT_INVITE_PER_ACCOUNT" envDefault:"100/1h" help:"Invitations that one account sends."`
+	LimitData            Limit `env:"LIMIT_DATA_PER_ACCOUNT" envDefault:"10/1h" help:"Downloads of their own data by one account."`
+	LimitIntrospect      Limit `env:"LIMIT_INTROSPECT_PER_SERVICE" envDefault:"60000/1m" help:"Tokens that one service asks about."`
+	LimitFeed            Limit `env:"LIMIT_FEED_PER_SERVICE" envDefault:"60000/1m" help:"Snapshots, streams begun and reports of one service that follows the revocation feed."`
+	LimitStreams         Count `env:"LIMIT_STREAMS_PER_SERVICE" envDefault:"200" help:"Streams of the revocation feed that one service has open on one node: a number, or off."`
+	LimitInstances       Count `env:"LIMIT_INSTANCES_PER_SERVICE" envDefault:"100" help:"Running instances that one service registers on all nodes together: a number, or off."`
 
 	AuditCheckpointFile  string        `env:"AUDIT_CHECKPOINT_FILE" help:"File to which signed checkpoints of the audit log are added. Best on a disk that whoever has the database cannot write. Default: none."`
 	AuditCheckpointURL   Secret        `env:"AUDIT_CHECKPOINT_URL" secret:"true" help:"Address (https, or http on loopback) to which signed checkpoints of the audit log are sent as JSON. Default: none."`

@@ -78,6 +78,8 @@ func TestABadSettingIsOneLineThatNamesTheVariable(t *testing.T) {
 		{"SIGNING_ALG=none", "SIGNING_ALG: "},
 		{"SIGNING_ALG=HS256", "SIGNING_ALG: "},
 		{"LIMIT_SIGNUP_PER_NETWORK=lots", "LIMIT_SIGNUP_PER_NETWORK: "},
+		{"LIMIT_STREAMS_PER_SERVICE=0", "LIMIT_STREAMS_PER_SERVICE: "},
+		{"LIMIT_INSTANCES_PER_SERVICE=5/1h", "LIMIT_INSTANCES_PER_SERVICE: "},
 		{"LIMIT_LOGIN_FREE_TRIES=11", "LIMIT_LOGIN_FREE_TRIES: "},
 		{"LOG_LEVEL=loud", "LOG_LEVEL: "},
 		{"LOG_FORMAT=xml", "LOG_FORMAT: "},
@@ -95,13 +97,16 @@ func TestABadSettingIsOneLineThatNamesTheVariable(t *testing.T) {
 }
 
 func TestLimitsCannotBeSwitchedOffOutsideLoopback(t *testing.T) {
-	for _, setting := range []string{"LIMIT_LOGIN_PER_NETWORK=off", "LIMIT_LOGIN_FREE_TRIES=off", "LIMIT_MAIL_PER_ADDRESS=off", "LIMIT_FORGOT_PER_NETWORK=off"} {
+	for _, setting := range []string{"LIMIT_LOGIN_PER_NETWORK=off", "LIMIT_LOGIN_FREE_TRIES=off", "LIMIT_MAIL_PER_ADDRESS=off", "LIMIT_FORGOT_PER_NETWORK=off", "LIMIT_SIGNUP_PASSWORD_PER_LINK=off"} {
 		if _, err := load([]string{setting, "APP_URL=https://id.example.com"}, ""); err == nil {
 			t.Errorf("%s was accepted on a public address", setting)
 		}
 		if _, err := load([]string{setting}, ""); err != nil {
 			t.Errorf("%s was refused on loopback: %v", setting, err)
 		}
+	}
+	if _, err := load([]string{"LIMIT_WRITES_PER_ACCOUNT=off", "LIMIT_STREAMS_PER_SERVICE=off", "APP_URL=https://id.example.com"}, ""); err != nil {
+		t.Errorf("a limit that no guess hangs on has to stay: %v", err)
 	}
 }
 

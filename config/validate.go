@@ -221,26 +221,31 @@ func (c Config) checkLifetimes() error {
 	return nil
 }
 
-// checkLimits refuses to drop, outside a test machine, the caps that NIST SP
-// 800-63B-4 (section 3.2.2) asks for.
+// checkLimits refuses to drop, outside a test machine, the caps on guesses that
+// NIST SP 800-63B-4 (section 3.2.2) asks for; the caps of mails also bound the
+// guesses at the codes in them. Their tag is "needed".
 func (c Config) checkLimits() error {
 	if IsLoopback(c.URL().Hostname()) {
 		return nil
 	}
-	if c.LimitLoginPerNet.Off() {
-		return fmt.Errorf("LIMIT_LOGIN_PER_NETWORK: off is for loopback alone: want N/duration such as 300/1m")
-	}
-	if c.LimitForgotPerNet.Off() {
-		return fmt.Errorf("LIMIT_FORGOT_PER_NETWORK: off is for loopback alone: want N/duration such as 60/1h")
-	}
-	// The cap of mails also bounds the guesses of the codes in them.
-	if c.LimitMailPerAddress.Off() {
-		return fmt.Errorf("LIMIT_MAIL_PER_ADDRESS: off is for loopback alone: want N/duration such as 5/1h")
-	}
-	if c.LimitLoginFreeTries == NoDelay {
-		return fmt.Errorf("LIMIT_LOGIN_FREE_TRIES: off is for loopback alone: want 1 to 10")
+	for f, value := range reflect.ValueOf(c).Fields() {
+		limit, ok := value.Interface().(interface{ Off() bool })
+		if f.Tag.Get("needed") != "" && ok && limit.Off() {
+			return fmt.Errorf("%s: off is for loopback alone: want such as %s", f.Tag.Get("env"), f.Tag.Get("envDefault"))
+		}
 	}
 	return nil
+}
+
+// Limit is the rule of a setting by the name of its variable; false is one that
+// is no "N/duration".
+func (c Config) Limit(setting string) (Limit, bool) {
+	for f, value := range reflect.ValueOf(c).Fields() {
+		if limit, ok := value.Interface().(Limit); ok && f.Tag.Get("env") == setting {
+			return limit, true
+		}
+	}
+	return Limit{}, false
 }
 
 // IsLoopback reports whether host is this machine itself.

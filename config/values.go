@@ -107,6 +107,9 @@ type Tries int
 // NoDelay lets every try be judged at once.
 const NoDelay Tries = -1
 
+// Off reports whether every try is judged at once.
+func (t Tries) Off() bool { return t == NoDelay }
+
 // UnmarshalText reads a number or "off".
 func (t *Tries) UnmarshalText(b []byte) error {
 	if string(b) == "off" {
@@ -118,5 +121,22 @@ func (t *Tries) UnmarshalText(b []byte) error {
 		return fmt.Errorf("want 1 to 10, or off")
 	}
 	*t = Tries(n)
+	return nil
+}
+
+// Count is how many of something there may be at once; 0 is "off".
+type Count int
+
+// UnmarshalText reads a number or "off".
+func (c *Count) UnmarshalText(b []byte) error {
+	if string(b) == "off" {
+		*c = 0
+		return nil
+	}
+	n, err := strconv.Atoi(string(b))
+	if err != nil || n < 1 || n > 1_000_000 {
+		return fmt.Errorf("want a number from 1 to 1000000, or off")
+	}
+	*c = Count(n)
 	return nil
 }

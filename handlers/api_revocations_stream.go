@@ -10,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/internal/apperr"
+	"gatehouse/middleware"
 	"gatehouse/tokens"
 )
 
@@ -20,7 +21,7 @@ var eventStream = []string{"text/event-stream"}
 // the server goes away.
 func (a *app) apiRevocationStream(c *gin.Context) error {
 	ctx := c.Request.Context()
-	stream, err := a.Tokens.Feed.Open(ctx, cursorOf(c), func(context.Context) error { return a.web.StillService(c.Request) })
+	stream, err := a.Tokens.Feed.Open(ctx, middleware.Service(c).ID, cursorOf(c), func(context.Context) error { return a.web.StillService(c.Request) })
 	if err != nil {
 		return err
 	}

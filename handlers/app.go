@@ -41,7 +41,7 @@ func newApp(d Deps) (*app, error) {
 	web, err := middleware.New(middleware.Deps{
 		AppURL: d.Config.AppURL, TrustedProxies: d.Config.TrustedProxies, DevInbox: d.Config.DevInbox, Languages: locales.Languages,
 		Clock: d.Clock, Log: d.Log, Metrics: d.Metrics, Verifier: d.Verifier, Sessions: store,
-		Services: d.Tokens.Services, Personal: d.Tokens.Personal,
+		Services: d.Tokens.Services, Personal: d.Tokens.Personal, Limits: d.Limits,
 		Permitted: d.Accounts.Permitted, ProofLevel: d.Accounts.ProofLevel,
 		Words: d.Pages.Words, ErrorPage: a.errorPage,
 	})

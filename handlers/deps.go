@@ -53,6 +53,8 @@ type Deps struct {
 	Tokens   *tokens.Service
 	Keys     *keys.Ring
 	Mail     *mail.Mailer
+	// Limits are the limits that the route table asks for.
+	Limits   *middleware.Limits
 	Verifier *verify.Verifier
 	Pages    *templates.Renderer
 	Metrics  *middleware.Metrics

@@ -255,8 +255,15 @@ func prepare(engine *gin.Engine) {
 
 func (a *app) chain(r Route) []gin.HandlerFunc {
 	chain := a.group(r.Group)
-	for _, g := range r.Guards {
+	limit := a.limit(r)
+	for i, g := range r.Guards {
 		chain = append(chain, a.guard(g))
+		if i == 0 && limit != nil { // as soon as it is known who asks
+			chain = append(chain, limit)
+		}
+	}
+	if len(r.Guards) == 0 && limit != nil {
+		chain = append(chain, limit)
 	}
 	return append(chain, middleware.Handle(func(c *gin.Context) error { return r.run(a, c) }))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/internal/apperr"
+	"gatehouse/internal/ratelimit"
 	"gatehouse/verify"
 )
 
@@ -151,6 +152,10 @@ func (s *Set) failureHeaders(c *gin.Context, e *apperr.Error, p Problem) {
 		// RFC 9110, section 10.2.3: whole seconds; rounded up, so that who
 		// obeys is not refused again.
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.Wait.Seconds()))))
+	}
+	if e.Kind == apperr.Throttled && !of(c).limited {
+		// The counters of wrong secrets have no one rule: they grow.
+		h.Add(ratelimit.StateHeader, ratelimit.Item(p.Reason, 0, p.Wait))
 	}
 	if challenge := challengeOf(e, p); challenge != "" && WantsJSON(c) {
 		h.Set("WWW-Authenticate", challenge)

@@ -8,7 +8,6 @@ import (
 
 	"gatehouse/accounts"
 	"gatehouse/internal/apperr"
-	"gatehouse/models"
 )
 
 // RequireSession lets signed-in visitors through and sends the others to the
@@ -26,13 +25,7 @@ func (s *Set) RequireSession(c *gin.Context) {
 // minutes old and is not looked at (security rule 11).
 func (s *Set) RequirePermission(p accounts.Permission) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		user := models.ID{}
-		if session := Session(c); session.SignedIn() {
-			user = session.UserID
-		} else if bearer := Principal(c); bearer != nil {
-			user = models.ID(bearer.Sub)
-		}
-		ok, err := s.Permitted(c.Request.Context(), user, p)
+		ok, err := s.Permitted(c.Request.Context(), userOf(c), p)
 		switch {
 		case err != nil:
 			Fail(c, err)

@@ -39,7 +39,7 @@ func (s *Set) deadline(c *gin.Context) {
 	of(c).patient = c.Request.Context()
 	ctx, cancel := context.WithTimeout(c.Request.Context(), requestTime)
 	defer cancel()
-	c.Request = c.Request.WithContext(ctx)
+	c.Request = c.Request.WithContext(watched(c, ctx))
 	c.Next()
 }
 

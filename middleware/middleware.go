@@ -13,6 +13,7 @@ import (
 
 	"gatehouse/accounts"
 	"gatehouse/internal/metrics"
+	"gatehouse/internal/ratelimit"
 	"gatehouse/internal/websession"
 	"gatehouse/models"
 	"gatehouse/tokens"
@@ -40,6 +41,8 @@ type Deps struct {
 	Verifier  *verify.Verifier
 	Sessions  *websession.Store
 	Services  *tokens.Services
+	// Limits are the limits that the route table asks for.
+	Limits *ratelimit.Limits
 	// Personal is told of every use of a personal token.
 	Personal *tokens.Personal
 	// Permitted reads from the database whether somebody has a permission now.

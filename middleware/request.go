@@ -34,6 +34,7 @@ type request struct {
 	principal *verify.Principal
 	service   *models.ServiceAccount
 	patient   context.Context // see Patient
+	limited   bool            // a limit of the table refused the request, and the answer says which
 }
 
 type requestKey struct{}

@@ -1,11 +1,16 @@
 package server
 
 import (
+	"fmt"
 	"log/slog"
+	"os"
+	"reflect"
+	"strings"
 	"testing"
 	"time"
 
 	"gatehouse/config"
+	"gatehouse/internal/ratelimit"
 )
 
 // A slow client must not hold a connection for as long as it likes, and a
@@ -41,5 +46,54 @@ func TestTheInboxIsThereOnLoopbackAlone(t *testing.T) {
 		if got := r.devInbox(); got != c.want {
 			t.Errorf("%+v: the inbox is there: %v", c, got)
 		}
+	}
+}
+
+// TestTheTableOfLimitsIsTheOneInTheDocumentation keeps three things the same:
+// the table of the program, the settings, and what an operator reads.
+func TestTheTableOfLimitsIsTheOneInTheDocumentation(t *testing.T) {
+	settings, left := map[string]string{}, map[string]bool{}
+	for f := range reflect.TypeFor[config.Config]().Fields() {
+		if name := f.Tag.Get("env"); strings.HasPrefix(name, "LIMIT_") {
+			settings[name], left[name] = f.Tag.Get("envDefault"), true
+		}
+	}
+	doc, err := os.ReadFile("../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range ratelimit.Table {
+		place := "memory"
+		if row.Shared {
+			place = "database"
+		}
+		line := fmt.Sprintf("| `%s` | %s | %s | `%s` | %s | %s |", row.Name, row.What, row.Key, row.Setting, settings[row.Setting], place)
+		if !strings.Contains(string(doc), line+"\n") {
+			t.Errorf("docs/operations.md lacks this line:\n%s", line)
+		}
+		if settings[row.Setting] == "" {
+			t.Errorf("there is no setting %s", row.Setting)
+		}
+		delete(left, row.Setting)
+	}
+	for name := range left {
+		t.Errorf("%s is in no row of the table", name)
+	}
+}
+
+func TestEveryBucketOfTheTableHasTheRuleOfItsSetting(t *testing.T) {
+	c := config.Config{LimitWrites: config.Limit{N: 7, Per: time.Minute}}
+	for _, row := range ratelimit.Table {
+		_, isRule := c.Limit(row.Setting)
+		if isRule != (row.Bucket() || row.Name == ratelimit.Mail) {
+			t.Errorf("%s: its setting is a rule: %v", row.Name, isRule)
+		}
+	}
+	l := limits(c, time.Now)
+	if got := l.Rule(ratelimit.Writes); got != (ratelimit.Rule{N: 7, Per: time.Minute}) {
+		t.Errorf("the rule of writes is %v", got)
+	}
+	if !l.Rule(ratelimit.Login).Off() {
+		t.Error("a limit that was switched off is on")
 	}
 }

@@ -27,9 +27,6 @@ import (
 	"gatehouse/tokens"
 )
 
-// maxLimitedKeys bounds the memory of the limits in memory: about 10 MB.
-const maxLimitedKeys = 100_000
-
 // Rooms is every room, built once over one database. The server and the
 // commands work on the same.
 type Rooms struct {
@@ -44,7 +41,7 @@ type Rooms struct {
 	Checkpoints *audit.Checkpoints
 	Keys        *keys.Ring
 	Passwords   *passwords.Hasher
-	Limits      *ratelimit.Limiter
+	Limits      *ratelimit.Limits
 	Mail        *mail.Mailer
 	Tokens      *tokens.Service
 	Accounts    *accounts.Service
@@ -129,7 +126,7 @@ func (r *Rooms) build(ctx context.Context) error {
 		Concurrency: r.Config.HashConcurrency, MinLength: r.Config.PasswordMinLength, Metrics: r.Metrics,
 		Clock: time.Now, // of this machine alone: it measures, and tells nobody the time
 	})
-	r.Limits = ratelimit.New(r.Clock, maxLimitedKeys)
+	r.Limits = limits(r.Config, r.Clock)
 	if r.Mail, err = mail.New(r.mailDeps()); err != nil {
 		return err
 	}
@@ -140,14 +137,13 @@ func (r *Rooms) build(ctx context.Context) error {
 	r.Passkeys = signin.NewPasskeys(signin.PasskeyDeps{
 		DB: r.DB, Accounts: r.Accounts, Audit: r.Audit, Limits: r.Limits, Clock: r.Clock,
 		AppURL: r.Config.AppURL, AppName: r.Config.AppName, RelatedOrigins: r.Config.RelatedOrigins,
-		BeginPerNetwork: rule(r.Config.LimitPasskeyPerNet),
 	})
 	r.SignIn = signin.New(signin.Deps{
 		DB: r.DB, Accounts: r.Accounts, Tokens: r.Tokens, Audit: r.Audit, Passwords: r.Passwords, Limits: r.Limits,
 		Metrics: r.Metrics, Box: r.Box, Factors: r.Factors, Clock: r.Clock,
 		// The strongest first: in this order people are asked for them.
 		Methods: r.methods(),
-		Config:  signin.Config{MFA: r.Config.MFA, Issuer: r.Config.AppName, LoginPerNetwork: rule(r.Config.LimitLoginPerNet), FreeTries: int(r.Config.LimitLoginFreeTries)},
+		Config:  signin.Config{MFA: r.Config.MFA, Issuer: r.Config.AppName, FreeTries: int(r.Config.LimitLoginFreeTries)},
 	})
 	return nil
 }
@@ -205,13 +201,14 @@ func (r *Rooms) tokensDeps() tokens.Deps {
 	c := r.Config
 	return tokens.Deps{
 		DB: r.DB, Keys: r.Keys, Audit: r.Audit, Box: r.Box, Clock: r.Clock, Log: r.Logger,
-		Admit: accounts.Admit, Node: nodeName(c.ListenAddr),
+		Admit: accounts.Admit, Limits: r.Limits, Node: nodeName(c.ListenAddr),
 		// Accounts is built after tokens; the function is called much later.
 		Alarm: func(tx *gorm.DB, user models.ID, what string) error { return r.Accounts.Alarm(tx, user, what) },
 		Config: tokens.Config{
 			Issuer: c.AppURL, Audience: c.AppURL, AccessTTL: c.AccessTokenTTL,
 			RefreshTTL: c.RefreshTokenTTL, RefreshIdleTTL: c.RefreshTokenIdleTTL, RetryWindow: c.RefreshRetryWindow,
 			SessionIdleTTL: c.SessionIdleTTL, SessionAbsoluteTTL: c.SessionAbsoluteTTL,
+			MostStreams: int(c.LimitStreams), MostInstances: int(c.LimitInstances),
 		},
 	}
 }
@@ -232,10 +229,8 @@ func (r *Rooms) accountsDeps() accounts.Deps {
 		Factors: r.Factors.Store(), Clock: r.Clock, Log: r.Logger,
 		Config: accounts.Config{
 			Signup: c.Signup, EmailVerification: c.EmailVerification, BaseURL: c.AppURL,
-			SignupPerNetwork: rule(c.LimitSignupPerNet), ForgotPerNetwork: rule(c.LimitForgotPerNet), MailPerAddress: rule(c.LimitMailPerAddress),
+			MailPerAddress:   rule(c.LimitMailPerAddress),
 			AdminsNeedFactor: c.MFA == signin.MFAAdmins,
 		},
 	}
 }
-
-func rule(l config.Limit) ratelimit.Rule { return ratelimit.Rule{N: l.N, Per: l.Per} }

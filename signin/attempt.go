@@ -158,7 +158,7 @@ func (f *Flow) proceed(ctx context.Context, in Step) (Result, error) {
 	if in.Secret == "" && in.Response == nil {
 		return Result{}, apperr.InvalidField("code", "required")
 	}
-	refund, err := f.takeNetwork(in.Client.IP)
+	refund, err := f.takeNetwork(ctx, in.Client.IP)
 	if err != nil {
 		return Result{}, err
 	}

@@ -31,7 +31,7 @@ func (f *Flow) enrolling(ctx context.Context, handle string, web bool) (Waiting,
 
 // EnrolFirst makes a seed within a sign-in.
 func (f *Flow) EnrolFirst(ctx context.Context, handle string, web bool, by tokens.Client) (Enrolment, error) {
-	if _, err := f.takeNetwork(by.IP); err != nil {
+	if _, err := f.takeNetwork(ctx, by.IP); err != nil {
 		return Enrolment{}, err
 	}
 	w, _, _, err := f.enrolling(ctx, handle, web)
@@ -77,7 +77,7 @@ func (f *Flow) ConfirmFirst(ctx context.Context, in Step) (res Result, codes []s
 }
 
 func (f *Flow) confirmFirst(ctx context.Context, in Step) (Result, []string, error) {
-	if _, err := f.takeNetwork(in.Client.IP); err != nil {
+	if _, err := f.takeNetwork(ctx, in.Client.IP); err != nil {
 		return Result{}, nil, err
 	}
 	w, shown, o, err := f.enrolling(ctx, in.Attempt, in.Web)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"net/netip"
 	"time"
 
 	"gorm.io/gorm"
@@ -29,7 +28,6 @@ var (
 
 // Config is what an operator decides about sign-ins.
 type Config struct {
-	LoginPerNetwork ratelimit.Rule
 	// MFA is who has to have a second factor: MFAOptional, MFAAdmins or
 	// MFARequired; "" is MFAOptional.
 	MFA string
@@ -47,7 +45,7 @@ type Deps struct {
 	Tokens    *tokens.Service
 	Audit     *audit.Log
 	Passwords *passwords.Hasher
-	Limits    *ratelimit.Limiter
+	Limits    *ratelimit.Limits
 	Metrics   *metrics.Metrics
 	Box       *secrets.Box
 	// Factors keeps second factors; nil is a new one over DB and Box.
@@ -161,7 +159,7 @@ func (f *Flow) signIn(ctx context.Context, in Input) (Result, error) {
 	if err := filled(m, in); err != nil {
 		return Result{}, err
 	}
-	refund, err := f.takeNetwork(in.Client.IP)
+	refund, err := f.takeNetwork(ctx, in.Client.IP)
 	if err != nil {
 		return Result{}, err
 	}
@@ -246,14 +244,11 @@ func filled(m Method, in Input) error {
 
 // takeNetwork counts a try against its network. The refusal is neither
 // recorded nor counted against an account: it must cost less than the try.
-func (f *Flow) takeNetwork(ip string) (refund func(), err error) {
-	addr, _ := netip.ParseAddr(ip)
-	key, rule := ratelimit.NetworkKey(addr), f.Config.LoginPerNetwork
-	ok, wait := f.Limits.Take("login_network", rule, key)
-	if !ok {
-		return nil, apperr.Throttle(errTooMany.Reason, max(wait, time.Second))
+func (f *Flow) takeNetwork(ctx context.Context, ip string) (refund func(), err error) {
+	if err := f.Limits.TakeNetwork(ctx, ratelimit.Login, ip); err != nil {
+		return nil, err
 	}
-	return func() { f.Limits.Refund("login_network", rule, key) }, nil
+	return func() { f.Limits.RefundNetwork(ratelimit.Login, ip) }, nil
 }
 
 // look has one secret looked at: slot, comparison, verdict. It returns the

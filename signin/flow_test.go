@@ -216,7 +216,7 @@ func TestABusyHashQueueCountsNothing(t *testing.T) {
 		if h.tries() != 0 || h.count("SELECT COUNT(*) FROM throttle_counters WHERE next_at > 0") != 0 {
 			t.Error("tries that were never looked at are counted")
 		}
-	}, func(d *Deps) { d.Config.LoginPerNetwork = ratelimit.Rule{N: 1, Per: time.Hour} })
+	}, limited(ratelimit.Login, 1, time.Hour))
 }
 
 // The one slot is taken for about a second and the one place behind it, too.
@@ -245,7 +245,7 @@ func TestARefusalInARushOfSignInsWritesNothing(t *testing.T) {
 }
 
 func TestANetworkIsLimited(t *testing.T) {
-	h := newHouse(t, testkit.DB(t), func(d *Deps) { d.Config.LoginPerNetwork = ratelimit.Rule{N: 3, Per: time.Minute} })
+	h := newHouse(t, testkit.DB(t), limited(ratelimit.Login, 3, time.Minute))
 	for i := range 3 {
 		if got := h.try(address(i), wrong); got != "invalid_credentials" {
 			t.Error(got)

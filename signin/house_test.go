@@ -165,3 +165,10 @@ func (h *house) from(i int, login, secret string) string {
 	_, err := h.SignIn(h.ctx(), Input{Login: login, Password: secret, Client: network(i)})
 	return apperr.Reason(err)
 }
+
+// limited gives one limit of the table a rule; the others are off.
+func limited(name ratelimit.Name, n int, per time.Duration) func(*Deps) {
+	return func(d *Deps) {
+		d.Limits = ratelimit.NewLimits(ratelimit.New(d.Clock, 0), map[ratelimit.Name]ratelimit.Rule{name: {N: n, Per: per}})
+	}
+}

@@ -32,14 +32,12 @@ type PasskeyDeps struct {
 	DB       *database.DB
 	Accounts *accounts.Service
 	Audit    *audit.Log
-	Limits   *ratelimit.Limiter
+	Limits   *ratelimit.Limits
 	Clock    func() time.Time
 	// AppURL and AppName are who we are; RelatedOrigins are who may share the
 	// passkeys.
 	AppURL, AppName string
 	RelatedOrigins  []string
-	// BeginPerNetwork limits the challenges that strangers can have made.
-	BeginPerNetwork ratelimit.Rule
 }
 
 // Passkeys is the method "passkey" (WebAuthn Level 3) and what belongs to it:

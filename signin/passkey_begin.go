@@ -2,10 +2,7 @@ package signin
 
 import (
 	"context"
-	"net/netip"
-	"time"
 
-	"gatehouse/internal/apperr"
 	"gatehouse/internal/ratelimit"
 	"gatehouse/models"
 )
@@ -24,9 +21,8 @@ func (p *Passkeys) BeginSignIn(ctx context.Context, bound, ip string) (PasskeyOp
 	if !p.Available() {
 		return PasskeyOptions{}, ErrNoPasskeys
 	}
-	addr, _ := netip.ParseAddr(ip)
-	if ok, wait := p.Limits.Take("passkey_network", p.BeginPerNetwork, ratelimit.NetworkKey(addr)); !ok {
-		return PasskeyOptions{}, apperr.Throttle(errTooMany.Reason, max(wait, time.Second))
+	if err := p.Limits.TakeNetwork(ctx, ratelimit.Passkey, ip); err != nil {
+		return PasskeyOptions{}, err
 	}
 	challenge, err := p.ceremonies.begin(ctx, ceremonySignIn, bound)
 	return getOptions(p.rp.id, challenge, nil, verifyRequired), err

@@ -218,7 +218,7 @@ func TestAChallengeLastsFiveMinutes(t *testing.T) {
 
 func TestChallengesOfOneNetworkAreBounded(t *testing.T) {
 	h := newHouse(t, testkit.DB(t))
-	h.keys.BeginPerNetwork = ratelimit.Rule{N: 2, Per: time.Minute}
+	h.keys.Limits = ratelimit.NewLimits(ratelimit.New(h.clock.Now, 0), map[ratelimit.Name]ratelimit.Rule{ratelimit.Passkey: {N: 2, Per: time.Minute}})
 	h.challenge()
 	h.challenge()
 	_, err := h.keys.BeginSignIn(h.ctx(), browser, visitor.IP)

@@ -49,7 +49,7 @@ func (f *Flow) Reauth(ctx context.Context, r Reproof) (tokens.Proof, tokens.Star
 	if r.Secret == "" && r.Response == nil {
 		return tokens.Proof{}, tokens.Started{}, apperr.InvalidField(fieldOf(m), "required")
 	}
-	refund, err := f.takeNetwork(r.Client.IP)
+	refund, err := f.takeNetwork(ctx, r.Client.IP)
 	if err != nil {
 		return tokens.Proof{}, tokens.Started{}, err
 	}

@@ -74,7 +74,7 @@ func (f *Flow) ResetFactors(ctx context.Context, in Step) (Result, error) {
 }
 
 func (f *Flow) resetFactors(ctx context.Context, in Step) (Result, error) {
-	if _, err := f.takeNetwork(in.Client.IP); err != nil {
+	if _, err := f.takeNetwork(ctx, in.Client.IP); err != nil {
 		return Result{}, err
 	}
 	row, u, err := f.waiting(ctx, in.Attempt, in.Web)

@@ -43,10 +43,11 @@ type Feed struct {
 
 	mu        sync.Mutex
 	followers map[models.ID]follower
+	streams   map[models.ID]int // open ones by service
 }
 
 func newFeed(d Deps, l *Log) *Feed {
-	return &Feed{deps: d, log: l, watch: newWatch(l), stopped: make(chan struct{}), followers: map[models.ID]follower{}}
+	return &Feed{deps: d, log: l, watch: newWatch(l), stopped: make(chan struct{}), followers: map[models.ID]follower{}, streams: map[models.ID]int{}}
 }
 
 // Stop ends every stream, so that the server can stop.

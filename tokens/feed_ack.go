@@ -24,9 +24,6 @@ const (
 	leastBound = time.Second
 	mostBound  = 24 * time.Hour
 	nonceSize  = 16
-	// mostFollowers keeps one service from filling the table: more running
-	// instances of one program are a loop that makes up ids.
-	mostFollowers = 1000
 	// followerGoneAfter is how long a row stays that nobody speaks for, or twice
 	// the bound of the follower where that is longer: who is forgotten is in no
 	// receipt, and must not be able to accept any more.
@@ -183,7 +180,9 @@ func (f *Feed) register(ctx context.Context, service models.ID, a Ack) error {
 		if err := tx.Model(&models.Follower{}).Where("service_id = ?", service).Count(&n).Error; err != nil {
 			return err
 		}
-		if n >= mostFollowers {
+		// More running instances of one program are a loop that makes up ids, and
+		// would fill the table and every receipt.
+		if most := f.deps.Config.MostInstances; most > 0 && n >= int64(most) {
 			return apperr.Throttle("too_many_followers", time.Minute)
 		}
 		return tx.Create(&models.Follower{

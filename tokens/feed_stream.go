@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"gatehouse/internal/apperr"
 	"gatehouse/models"
 )
 
@@ -29,6 +30,7 @@ type Event struct {
 // Stream follows the log from a cursor on.
 type Stream struct {
 	feed    *Feed
+	service models.ID
 	alive   func(context.Context) error
 	logID   models.ID
 	seq     int64
@@ -39,9 +41,42 @@ type Stream struct {
 	current string
 }
 
-// Open begins a stream after the cursor. alive is asked at every heartbeat
-// whether the follower may still listen. The caller closes the stream.
-func (f *Feed) Open(ctx context.Context, cursor string, alive func(context.Context) error) (*Stream, error) {
+// Open begins a stream of a service after the cursor. alive is asked at every
+// heartbeat whether the follower may still listen. The caller closes the stream.
+func (f *Feed) Open(ctx context.Context, service models.ID, cursor string, alive func(context.Context) error) (*Stream, error) {
+	if err := f.enter(service); err != nil {
+		return nil, err
+	}
+	s, err := f.open(ctx, cursor)
+	if err != nil {
+		f.exit(service)
+		return nil, err
+	}
+	s.service, s.alive = service, alive
+	return s, nil
+}
+
+// enter keeps one service from holding every connection of this node: its
+// credential is in many places, and each stream is memory for an hour.
+func (f *Feed) enter(service models.ID) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if most := f.deps.Config.MostStreams; most > 0 && f.streams[service] >= most {
+		return apperr.Throttle("too_many_streams", heartbeat)
+	}
+	f.streams[service]++
+	return nil
+}
+
+func (f *Feed) exit(service models.ID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.streams[service]--; f.streams[service] <= 0 {
+		delete(f.streams, service)
+	}
+}
+
+func (f *Feed) open(ctx context.Context, cursor string) (*Stream, error) {
 	if err := f.log.usable(); err != nil {
 		return nil, err
 	}
@@ -56,7 +91,7 @@ func (f *Feed) Open(ctx context.Context, cursor string, alive func(context.Conte
 		return nil, err
 	}
 	at, _ := f.log.position()
-	s := &Stream{feed: f, alive: alive, logID: at.logID, seq: seq, floor: -1, current: cursor}
+	s := &Stream{feed: f, logID: at.logID, seq: seq, floor: -1, current: cursor}
 	if seq < at.seq {
 		if s.ready, err = f.log.after(ctx, seq); err != nil {
 			return nil, err
@@ -69,8 +104,11 @@ func (f *Feed) Open(ctx context.Context, cursor string, alive func(context.Conte
 	return s, nil
 }
 
-// Close gives back what the stream holds.
-func (s *Stream) Close() { s.pulse.Stop() }
+// Close gives back what the stream holds. It is called once.
+func (s *Stream) Close() {
+	s.pulse.Stop()
+	s.feed.exit(s.service)
+}
 
 // Next waits for the next event; io.EOF is the end. A follower that stays
 // behind until the log was trimmed under it finds out when it comes back.

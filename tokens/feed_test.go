@@ -115,7 +115,7 @@ func next(t testing.TB, s *Stream, name string) Event {
 
 func open(t testing.TB, f *Feed, cursor string) *Stream {
 	t.Helper()
-	s, err := f.Open(t.Context(), cursor, alive)
+	s, err := f.Open(t.Context(), models.ID{1}, cursor, alive)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +197,7 @@ func TestAStreamReadsWhatMemoryHasForgottenFromTheDatabase(t *testing.T) {
 			}
 		}
 		exec(t, f.log, "DELETE FROM revocation_batches WHERE seq < 3")
-		if _, err := f.Open(t.Context(), claims.Cursor, alive); !errors.Is(err, ErrCursor) {
+		if _, err := f.Open(t.Context(), models.ID{1}, claims.Cursor, alive); !errors.Is(err, ErrCursor) {
 			t.Errorf("behind the trimmed log: got %v", err)
 		}
 	})
@@ -213,7 +213,7 @@ func TestCursorsThatAreNotOursAreUnknown(t *testing.T) {
 			"empty": "", "cut": good[:len(good)-1], "changed": "_" + good[1:], "long": good + "A", "another log": f.cursor(models.NewID(), 1),
 			"above the head": f.cursor(f.log.logID, 2), "padded": good + "=", "another spelling": good[:len(good)-1] + string(good[len(good)-1]+1),
 		} {
-			if _, err := f.Open(t.Context(), bad, alive); !errors.Is(err, ErrCursor) {
+			if _, err := f.Open(t.Context(), models.ID{1}, bad, alive); !errors.Is(err, ErrCursor) {
 				t.Errorf("%s: got %v", name, err)
 			}
 		}

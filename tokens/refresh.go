@@ -59,6 +59,7 @@ type Refresh struct {
 	log    *slog.Logger
 	admit  AdmitFunc
 	alarm  func(tx *gorm.DB, user models.ID, what string) error
+	limits *ratelimit.Limits
 	config Config
 	access *Access
 	ended  *Log
@@ -71,7 +72,7 @@ type Refresh struct {
 func newRefresh(d Deps, a *Access, l *Log) *Refresh {
 	r := &Refresh{
 		db: d.DB, keys: d.Keys, audit: d.Audit, clock: d.Clock, log: d.Log, admit: d.Admit, alarm: d.Alarm,
-		config: d.Config, access: a, ended: l, garbage: ratelimit.New(d.Clock, 1),
+		limits: d.Limits, config: d.Config, access: a, ended: l, garbage: ratelimit.New(d.Clock, 1),
 	}
 	r.group = &rotations{refresh: r}
 	return r
@@ -142,6 +143,11 @@ func (r *Refresh) Rotate(ctx context.Context, raw, clientID string, by Client) (
 	token, ok := r.key().parse(raw)
 	if !ok {
 		return Refreshed{}, r.refuseGarbage(ctx, by)
+	}
+	// The tag of the token is ours, so that nobody else can use up the limit of a
+	// family. Each exchange is a line in the record, which is kept for ever.
+	if err := r.limits.Take(ctx, ratelimit.Refresh, token.family.String()); err != nil {
+		return Refreshed{}, err
 	}
 	// Every verdict but "rotate" rests on a causal read: on a lagging node an
 	// honest token would look like one of the future.

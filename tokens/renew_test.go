@@ -296,12 +296,12 @@ func TestAGenuineCursorBeyondTheLogBeginsItAnew(t *testing.T) {
 		ahead := r.Feed.cursor(r.Log.logID, 3)
 		stranger := []byte(ahead)
 		stranger[len(stranger)-2] ^= 1
-		if _, err := r.Feed.Open(t.Context(), string(stranger), nil); !errors.Is(err, ErrCursor) {
+		if _, err := r.Feed.Open(t.Context(), models.ID{1}, string(stranger), nil); !errors.Is(err, ErrCursor) {
 			t.Errorf("got %v", err)
 		}
 		r.notRenewed()
 		for range 2 { // the second is of the log before
-			if _, err := r.Feed.Open(t.Context(), ahead, nil); !errors.Is(err, ErrCursor) {
+			if _, err := r.Feed.Open(t.Context(), models.ID{1}, ahead, nil); !errors.Is(err, ErrCursor) {
 				t.Errorf("got %v", err)
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"gatehouse/audit"
 	"gatehouse/internal/apperr"
 	"gatehouse/internal/database"
+	"gatehouse/internal/ratelimit"
 	"gatehouse/internal/secrets"
 	"gatehouse/keys"
 	"gatehouse/models"
@@ -68,6 +69,9 @@ type Config struct {
 	RetryWindow        time.Duration
 	SessionIdleTTL     time.Duration
 	SessionAbsoluteTTL time.Duration
+	// MostStreams and MostInstances bound what one service may have at once on
+	// this node, and registered on all; 0 is without bound.
+	MostStreams, MostInstances int
 }
 
 // Deps is what the room works with.
@@ -79,6 +83,8 @@ type Deps struct {
 	Clock func() time.Time
 	Log   *slog.Logger
 	Admit AdmitFunc
+	// Limits are asked before a refresh; nil limits nothing.
+	Limits *ratelimit.Limits
 	// Node names this process to operators, in receipts.
 	Node string
 	// Alarm queues the notice after a theft and of a new personal token, in the

@@ -49,8 +49,18 @@ func New(clock func() time.Time, maxKeys int) *Limiter {
 // there have been too many; the event then doesn't count, and retryAfter says
 // when the next one will be allowed.
 func (l *Limiter) Take(name string, r Rule, key string) (ok bool, retryAfter time.Duration) {
-	if r.Off() {
+	ok, next, _ := l.take(name, r, key)
+	if ok {
 		return true, 0
+	}
+	return false, next
+}
+
+// take is Take that also tells how many more would be allowed at this moment,
+// and when the next one will be if none.
+func (l *Limiter) take(name string, r Rule, key string) (ok bool, next time.Duration, left int) {
+	if r.Off() {
+		return true, 0, 0
 	}
 	now := l.clock().UnixNano()
 	s, id := l.find(name, key)
@@ -58,14 +68,15 @@ func (l *Limiter) Take(name string, r Rule, key string) (ok bool, retryAfter tim
 	defer s.mu.Unlock()
 	before, known := s.emptyAt[id]
 	after := max(before, now) + r.interval()
-	if wait := after - now - r.interval()*int64(r.N); wait > 0 {
-		return false, time.Duration(wait)
+	room := r.interval()*int64(r.N) - (after - now)
+	if room < 0 {
+		return false, time.Duration(-room), 0
 	}
 	if !known {
 		s.makeRoom(l.limit, now)
 	}
 	s.emptyAt[id] = after
-	return true, 0
+	return true, time.Duration(r.interval() - room), int(room / r.interval())
 }
 
 // Refund takes back one event, for work that was refused elsewhere or turned

@@ -36,7 +36,7 @@ type Rooms struct {
 	Keys   *keys.Ring
 	Mail   *mail.Mailer
 	Tokens *tokens.Service
-	Limits *ratelimit.Limiter
+	Limits *ratelimit.Limits
 	Hasher *passwords.Hasher
 }
 
@@ -46,7 +46,7 @@ func New(t testing.TB, db *database.DB, admit tokens.AdmitFunc) Rooms {
 	t.Helper()
 	r := Rooms{DB: db, Clock: testkit.NewClock(), Box: testkit.Box(t)}
 	now := r.Clock.Now
-	r.Audit, r.Limits = audit.New(db, now), ratelimit.New(now, 0)
+	r.Audit, r.Limits = audit.New(db, now), ratelimit.NewLimits(ratelimit.New(now, 0), nil)
 	r.Hasher = passwords.New(passwords.Options{Concurrency: 4, Queue: 1000, MaxWait: time.Minute, Params: CheapHash})
 	var err error
 	if r.Keys, err = keys.Open(t.Context(), keys.Options{DB: db, Box: r.Box, Audit: r.Audit, Clock: now, Alg: "ES256"}); err != nil {

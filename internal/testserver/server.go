@@ -45,11 +45,11 @@ type Options struct {
 	FreeTries         int
 	MFA               string // optional
 	EmailCode         bool
-	SignupPerNetwork  ratelimit.Rule
-	LoginPerNetwork   ratelimit.Rule
-	Parts             []handlers.Part
-	Quiet             bool // logs as a busy server does: failures only
-	Fresh             bool // bearer tokens are refused when the log was not read for long, as a real server does
+	// Limits are rules for some rows of the table of limits; the others are off.
+	Limits map[ratelimit.Name]ratelimit.Rule
+	Parts  []handlers.Part
+	Quiet  bool // logs as a busy server does: failures only
+	Fresh  bool // bearer tokens are refused when the log was not read for long, as a real server does
 }
 
 // Server is a running server without a socket.
@@ -65,6 +65,7 @@ type Server struct {
 	Passkeys *signin.Passkeys
 	Factors  *signin.Factors
 	Mail     *mail.Mailer
+	Limits   *ratelimit.Limits
 	Handler  http.Handler
 	Log      *Lines
 }
@@ -97,7 +98,7 @@ func New(t testing.TB, change ...func(*Options)) *Server {
 	t.Helper()
 	o := Options{
 		AppURL: "http://localhost:5000", Signup: accounts.SignupOpen, EmailVerification: accounts.VerificationRequired,
-		Clock: testkit.NewClock(), SignupPerNetwork: ratelimit.Rule{N: 1000, Per: time.Minute}, LoginPerNetwork: ratelimit.Rule{N: 1000, Per: time.Minute},
+		Clock: testkit.NewClock(),
 	}
 	for _, f := range change {
 		f(&o)
@@ -131,13 +132,13 @@ func (s *Server) build() {
 	s.Keys, err = keys.Open(ctx, keys.Options{DB: s.DB, Box: box, Audit: record, Clock: now, Alg: "ES256"})
 	s.must(err)
 	hasher := passwords.New(passwords.Options{Params: passwords.Params{MemoryKiB: 64, Time: 1, Threads: 1}, Concurrency: 4})
-	limits := ratelimit.New(now, 0)
+	s.Limits = ratelimit.NewLimits(ratelimit.New(now, 0), o.Limits)
 	s.Mail, err = mail.New(mail.Deps{
 		DB: s.DB, Box: box, Clock: now, Log: log, Dev: !o.NoInbox, AppName: "Gatehouse", BaseURL: o.AppURL,
 	})
 	s.must(err)
 	s.Tokens = tokens.New(tokens.Deps{
-		DB: s.DB, Keys: s.Keys, Audit: record, Box: box, Clock: now, Log: log, Admit: accounts.Admit,
+		DB: s.DB, Keys: s.Keys, Audit: record, Box: box, Clock: now, Log: log, Admit: accounts.Admit, Limits: s.Limits,
 		Alarm: func(tx *gorm.DB, user models.ID, what string) error { return s.Accounts.Alarm(tx, user, what) },
 		Config: tokens.Config{
 			Issuer: o.AppURL, Audience: o.AppURL, AccessTTL: 10 * time.Minute, RefreshTTL: 720 * time.Hour, RefreshIdleTTL: 168 * time.Hour,
@@ -146,20 +147,20 @@ func (s *Server) build() {
 	})
 	s.Factors = signin.NewFactors(s.DB, box)
 	s.Accounts = accounts.New(accounts.Deps{
-		Factors: s.Factors.Store(), DB: s.DB, Tokens: s.Tokens, Mail: s.Mail, Audit: record, Passwords: hasher, Limits: limits, Clock: now, Log: log,
+		Factors: s.Factors.Store(), DB: s.DB, Tokens: s.Tokens, Mail: s.Mail, Audit: record, Passwords: hasher, Limits: s.Limits, Clock: now, Log: log,
 		Config: accounts.Config{
 			Signup: o.Signup, EmailVerification: o.EmailVerification, BaseURL: o.AppURL,
-			SignupPerNetwork: o.SignupPerNetwork, MailPerAddress: ratelimit.Rule{N: 100, Per: time.Hour},
+			MailPerAddress: ratelimit.Rule{N: 100, Per: time.Hour},
 		},
 	})
 	s.Passkeys = signin.NewPasskeys(signin.PasskeyDeps{
-		DB: s.DB, Accounts: s.Accounts, Audit: record, Limits: limits, Clock: now, AppURL: o.AppURL,
+		DB: s.DB, Accounts: s.Accounts, Audit: record, Limits: s.Limits, Clock: now, AppURL: o.AppURL,
 	})
 	s.SignIn = signin.New(signin.Deps{
-		DB: s.DB, Accounts: s.Accounts, Tokens: s.Tokens, Audit: record, Passwords: hasher, Limits: limits, Metrics: metrics.New(),
+		DB: s.DB, Accounts: s.Accounts, Tokens: s.Tokens, Audit: record, Passwords: hasher, Limits: s.Limits, Metrics: metrics.New(),
 		Box: box, Clock: now, Factors: s.Factors,
 		Methods: s.methods(hasher),
-		Config:  signin.Config{LoginPerNetwork: o.LoginPerNetwork, FreeTries: o.FreeTries, MFA: o.MFA},
+		Config:  signin.Config{FreeTries: o.FreeTries, MFA: o.MFA},
 	})
 	s.must(s.Tokens.Log.Start(ctx))
 	s.Handler = s.engine(log)
@@ -195,7 +196,7 @@ func (s *Server) engine(log *slog.Logger) http.Handler {
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	s.must(handlers.Routes(engine, handlers.Deps{
-		Accounts: s.Accounts, SignIn: s.SignIn, Passkeys: s.Passkeys, Tokens: s.Tokens, Keys: s.Keys, Mail: s.Mail, Verifier: verifier,
+		Accounts: s.Accounts, SignIn: s.SignIn, Passkeys: s.Passkeys, Tokens: s.Tokens, Keys: s.Keys, Mail: s.Mail, Limits: s.Limits, Verifier: verifier,
 		Pages: pages(), Metrics: metrics.New(), Log: log, Clock: s.Clock.Now, Wall: time.Now, Parts: parts,
 		Config: handlers.Config{
 			AppURL: s.Options.AppURL, TrustedProxies: s.Options.TrustedProxies, DevInbox: !s.Options.NoInbox,
