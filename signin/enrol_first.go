@@ -43,7 +43,7 @@ func (f *Flow) EnrolFirst(ctx context.Context, handle string, web bool, by token
 
 // BeginFirstPasskey makes a challenge for a passkey within a sign-in.
 func (f *Flow) BeginFirstPasskey(ctx context.Context, handle string, web bool, by tokens.Client) (PasskeyOptions, error) {
-	if _, err := f.takeNetwork(by.IP); err != nil {
+	if _, err := f.takeNetwork(ctx, by.IP); err != nil {
 		return PasskeyOptions{}, err
 	}
 	w, _, _, err := f.enrolling(ctx, handle, web)
