@@ -63,6 +63,12 @@ func codesOn(a *testserver.Answer) (list []string) {
 func withApp(s *testserver.Server) (b *testserver.Browser, secret string, codes []string) {
 	s.T.Helper()
 	s.User(mara, "mara", password)
+	return setUpApp(s)
+}
+
+// setUpApp gives the person who is there already a code app.
+func setUpApp(s *testserver.Server) (b *testserver.Browser, secret string, codes []string) {
+	s.T.Helper()
 	b = s.Browser().Login("mara", password)
 	secret = seedOn(b.Post("/account/security/totp").Is(200).Has("<svg class=\"qr\"", `name="code"`))
 	codes = codesOn(b.Post("/account/security/totp", "code", appCode(s, secret, 0)).Is(200).Has("download="))

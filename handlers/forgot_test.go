@@ -9,7 +9,7 @@ import (
 const freshPassword = "another four plain words"
 
 // tokenIn is the token of a path like /reset?token=...
-func tokenIn(s *testserver.Server, t *testing.T) string {
+func tokenIn(s *testserver.Server, t testing.TB) string {
 	t.Helper()
 	link := linkOf(t, s)
 	return link[len(link)-len("gh_ot_")-43:]

@@ -23,7 +23,7 @@ var noClient tokens.Client
 func code(s *testserver.Server) string { return s.LastMail().Code }
 
 // linkOf is the path of the link in the newest mail.
-func linkOf(t *testing.T, s *testserver.Server) string {
+func linkOf(t testing.TB, s *testserver.Server) string {
 	t.Helper()
 	for _, l := range s.LastMail().Links {
 		if u, err := url.Parse(l); err == nil && u.Query().Get("token") != "" {

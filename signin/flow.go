@@ -255,6 +255,9 @@ func (f *Flow) takeNetwork(ctx context.Context, ip string) (refund func(), err e
 // slot with a right secret of an account that may sign in, and an error
 // otherwise. refund gives back what was taken before, when nothing was compared.
 func (f *Flow) look(ctx context.Context, action audit.Action, t try, refund func()) (slot, Verdict, error) {
+	if knownFor(t) {
+		ctx = passwords.WithPriority(ctx)
+	}
 	// In a rush of sign-ins most are refused. They are before the write that
 	// reserves their slot, so that a refusal costs no more than the request.
 	if t.method == f.password {
@@ -269,9 +272,6 @@ func (f *Flow) look(ctx context.Context, action audit.Action, t try, refund func
 			return slot{}, Verdict{}, f.refuse(ctx, action, t, apperr.From(err))
 		}
 		return slot{}, Verdict{}, err
-	}
-	if knownFor(t) {
-		ctx = passwords.WithPriority(ctx)
 	}
 	verdict, err := t.method.Verify(ctx, t.offer)
 	if err != nil {

@@ -76,10 +76,15 @@ func TestARefusedStrangerIsCountedNowhere(t *testing.T) {
 			h.clock.Advance(firstDelay)
 		}
 		before := h.tries()
+		written := func() int64 { return h.count("SELECT SUM(updated_at) FROM throttle_counters") }
+		last := written()
 		for range 5 {
 			if got := h.try("ada", wrong); got != "too_many_attempts" { // its network waits 4 s
 				t.Fatal(got)
 			}
+		}
+		if written() != last {
+			t.Error("a refusal by the network writes into the run of the account")
 		}
 		h.clock.Advance(firstDelay) // the account waits 2 s
 		if got := h.from(2, "ada", wrong); got != "invalid_credentials" {
@@ -144,6 +149,33 @@ func TestARightSecretForgivesWhatItsOwnNetworkTried(t *testing.T) {
 			t.Error("the guessers got a new run:", got)
 		}
 	})
+}
+
+// Between the two statements another try of the network may come, on another
+// node: then the account's slot goes back.
+func TestATryThatComesSecondInItsNetworkIsCountedNowhere(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		s, calls := h.strangers("ada"), 0
+		s.at = models.At(h.clock.Now())
+		do := func(query string, args ...any) (int64, error) {
+			if calls++; calls == 2 {
+				for range defaultFree {
+					if ok, err := h.throttle.add(h.onPool, s, counter{name: s.network, growth: ofNetwork}); !ok || err != nil {
+						t.Fatal(ok, err)
+					}
+				}
+			}
+			return h.onPool(query, args...)
+		}
+		ok, err := h.throttle.addBoth(do, s)
+		if ok || err != nil || h.tries() != defaultFree {
+			t.Errorf("%v %v, %d tries are counted", ok, err, h.tries())
+		}
+	})
+}
+
+func (h *house) onPool(query string, args ...any) (int64, error) {
+	return h.db.Exec(h.ctx(), query, args...)
 }
 
 func TestAnAccountThatIsNotThereIsCountedLikeOneThatIs(t *testing.T) {
