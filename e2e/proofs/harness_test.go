@@ -25,6 +25,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(envService) != "" {
 		os.Exit(serveAsService())
 	}
+	if path := os.Getenv(envIntegrity); path != "" {
+		os.Exit(printIntegrity(path))
+	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "gatehouse-proofs-")
 		if err != nil {
@@ -50,6 +53,7 @@ type node struct {
 	port int
 	env  []string
 	dir  string
+	in   []string // a command that runs the process in surroundings of its own
 
 	mu     sync.Mutex
 	cmd    *exec.Cmd
@@ -91,7 +95,8 @@ func (n *node) url() string { return fmt.Sprintf("http://127.0.0.1:%d", n.port) 
 func (n *node) launch() {
 	n.t.Helper()
 	out := &output{}
-	cmd := exec.Command(binary)
+	line := append(n.in[:len(n.in):len(n.in)], binary)
+	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = n.dir, n.env, out, out
 	if err := cmd.Start(); err != nil {
 		n.t.Fatal(err)
