@@ -68,6 +68,9 @@ func configCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if _, err := server.OpenBreached(c); err != nil {
+				return err
+			}
 			database := "MySQL"
 			if c.UsesSQLite() {
 				database = c.SQLitePath()

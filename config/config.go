@@ -33,6 +33,9 @@ type Config struct {
 	MFA               string `env:"MFA" envDefault:"optional" oneof:"optional admins required" help:"Who needs a second factor: optional asks those who have one, admins and required ask everybody of that kind to set one up at the next sign-in."`
 	PasswordMinLength int    `env:"PASSWORD_MIN_LENGTH" envDefault:"8" min:"8" max:"128" help:"Shortest password accepted, in characters; 15 is recommended (NIST SP 800-63B-4, section 3.1.1.2)."`
 
+	PasswordHash      HashCost `env:"PASSWORD_HASH" envDefault:"argon2id,m=19456,t=2,p=1" help:"Cost of new password hashes: memory in KiB, passes, lanes. Never below the default (OWASP); the command bench proposes one for this machine. Older hashes are renewed at the next sign-in."`
+	BreachedPasswords string   `env:"BREACHED_PASSWORDS_FILE" help:"A list of passwords that leaked, none of which can be set: SHA-1 in hexadecimal, sorted, one HASH or HASH:COUNT a line, as Have I Been Pwned gives out (ordered by hash). It is searched on disk. Default: none; 120,000 common passwords are refused anyway."`
+
 	AccessTokenTTL      time.Duration `env:"ACCESS_TOKEN_TTL" envDefault:"10m" min:"1s" max:"24h" help:"Life of an access token."`
 	RefreshTokenTTL     time.Duration `env:"REFRESH_TOKEN_TTL" envDefault:"720h" min:"1s" max:"8784h" help:"Longest life of a line of refresh tokens, used or not."`
 	RefreshTokenIdleTTL time.Duration `env:"REFRESH_TOKEN_IDLE_TTL" envDefault:"168h" min:"1s" max:"8784h" help:"Life of a refresh token that is not used."`
@@ -42,7 +45,7 @@ type Config struct {
 	SigningAlg          string        `env:"SIGNING_ALG" envDefault:"ES256" oneof:"ES256 EdDSA RS256" help:"Signature of access tokens: ES256, EdDSA or RS256. A change is published first and signs minutes later; give all nodes the same."`
 	KeyRotationEvery    time.Duration `env:"KEY_ROTATION_EVERY" envDefault:"720h" min:"1s" max:"8784h" help:"How long a key signs. The next one is published before that, the last one until all that it signed has expired. Below two minutes is for tests."`
 
-	HashConcurrency      int   `env:"HASH_CONCURRENCY" envDefault:"0" min:"0" max:"256" help:"Password hashes computed at once, 19 MiB each. 0 is one a processor."`
+	HashConcurrency      int   `env:"HASH_CONCURRENCY" envDefault:"0" min:"0" max:"256" help:"Password hashes computed at once, each in the memory that PASSWORD_HASH names. 0 is one a processor."`
 	LimitLoginPerNet     Limit `env:"LIMIT_LOGIN_PER_NETWORK" envDefault:"300/1m" needed:"true" help:"Sign-in tries from one network (IPv4 address, IPv6 /48)."`
 	LimitLoginFreeTries  Tries `env:"LIMIT_LOGIN_FREE_TRIES" envDefault:"10" needed:"true" help:"Wrong passwords before delays begin: 1 to 10, or off (on loopback only)."`
 	LimitSignupPerNet    Limit `env:"LIMIT_SIGNUP_PER_NETWORK" envDefault:"20/1h" help:"Sign-ups from one network."`

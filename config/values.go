@@ -140,3 +140,43 @@ func (c *Count) UnmarshalText(b []byte) error {
 	*c = Count(n)
 	return nil
 }
+
+// HashCost is the cost of new password hashes: argon2id with memory, passes and
+// lanes (RFC 9106, section 3.1).
+type HashCost struct {
+	MemoryKiB, Time uint32
+	Threads         uint8
+}
+
+// The floor is what OWASP asks for (Password Storage Cheat Sheet) and the
+// default; the caps keep one hash within a quarter of a gigabyte and about a
+// second, or a typing mistake would stop all sign-ins.
+const (
+	leastHashKiB, mostHashKiB     = 19 * 1024, 256 * 1024
+	leastHashTime, mostHashTime   = 2, 16
+	mostHashLanes, mostHashPasses = 4, 1024 * 1024
+)
+
+// String is the inverse of UnmarshalText.
+func (h HashCost) String() string {
+	return fmt.Sprintf("argon2id,m=%d,t=%d,p=%d", h.MemoryKiB, h.Time, h.Threads)
+}
+
+// UnmarshalText reads "argon2id,m=19456,t=2,p=1", in this order.
+func (h *HashCost) UnmarshalText(b []byte) error {
+	var cost HashCost
+	_, err := fmt.Sscanf(string(b), "argon2id,m=%d,t=%d,p=%d", &cost.MemoryKiB, &cost.Time, &cost.Threads)
+	if err != nil || cost.String() != string(b) {
+		return fmt.Errorf("want a cost such as argon2id,m=19456,t=2,p=1")
+	}
+	passes := uint64(cost.MemoryKiB) * uint64(cost.Time)
+	switch {
+	case cost.MemoryKiB < leastHashKiB || cost.Time < leastHashTime || cost.Threads < 1:
+		return fmt.Errorf("%s is cheaper than the floor: want at least m=%d, t=%d, p=1", cost, leastHashKiB, leastHashTime)
+	case cost.MemoryKiB > mostHashKiB || cost.Time > mostHashTime || cost.Threads > mostHashLanes || passes > mostHashPasses:
+		return fmt.Errorf("%s would take seconds: want at most m=%d, t=%d, p=%d and m times t at most %d",
+			cost, mostHashKiB, mostHashTime, mostHashLanes, mostHashPasses)
+	}
+	*h = cost
+	return nil
+}

@@ -37,6 +37,7 @@ func Doctor(ctx context.Context, c config.Config) []mail.Finding {
 	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()
 	list := []finding{checkConfig(c)}
+	list = append(list, checkBreached(c)...)
 	list = append(list, checkDataDir(c)...)
 	list = append(list, checkDatabase(ctx, c)...)
 	return append(list, checkMail(ctx, c)...)
@@ -48,6 +49,17 @@ func checkConfig(c config.Config) finding {
 			Todo: "put a TLS proxy in front, set APP_URL to its https address and remove ALLOW_INSECURE_HTTP"}
 	}
 	return finding{Check: "config", Level: mail.OK, Text: fmt.Sprintf("the settings are right: %s, listening on %s", c.AppURL, c.ListenAddr)}
+}
+
+// checkBreached looks at a sample of the operator's list of passwords.
+func checkBreached(c config.Config) []finding {
+	if c.BreachedPasswords == "" {
+		return nil
+	}
+	if _, err := OpenBreached(c); err != nil {
+		return []finding{{Check: "passwords", Level: mail.Fail, Text: err.Error(), Todo: "give it the file that docs/operations.md describes, or leave it out"}}
+	}
+	return []finding{{Check: "passwords", Level: mail.OK, Text: "passwords of " + c.BreachedPasswords + " are refused"}}
 }
 
 // checkDataDir looks at the folder of the embedded database and the key in it.

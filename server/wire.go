@@ -122,10 +122,9 @@ func (r *Rooms) build(ctx context.Context) error {
 		return err
 	}
 	r.Keys = ring
-	r.Passwords = passwords.New(passwords.Options{
-		Concurrency: r.Config.HashConcurrency, MinLength: r.Config.PasswordMinLength, Metrics: r.Metrics,
-		Clock: time.Now, // of this machine alone: it measures, and tells nobody the time
-	})
+	if r.Passwords, err = r.newPasswords(); err != nil {
+		return err
+	}
 	r.Limits = limits(r.Config, r.Clock)
 	if r.Mail, err = mail.New(r.mailDeps()); err != nil {
 		return err

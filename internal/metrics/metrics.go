@@ -13,16 +13,17 @@ import (
 
 // Metrics holds the collectors of one server.
 type Metrics struct {
-	registry    *prometheus.Registry
-	requests    *prometheus.CounterVec
-	latency     *prometheus.HistogramVec
-	signIns     *prometheus.CounterVec
-	hashRunning prometheus.Gauge
-	hashQueued  prometheus.Gauge
-	hashRefused prometheus.Counter
-	mails       *prometheus.CounterVec
-	mailQueue   prometheus.Gauge
-	mailAge     prometheus.Gauge
+	registry      *prometheus.Registry
+	requests      *prometheus.CounterVec
+	latency       *prometheus.HistogramVec
+	signIns       *prometheus.CounterVec
+	hashRunning   prometheus.Gauge
+	hashQueued    prometheus.Gauge
+	hashRefused   prometheus.Counter
+	breachedFault prometheus.Counter
+	mails         *prometheus.CounterVec
+	mailQueue     prometheus.Gauge
+	mailAge       prometheus.Gauge
 }
 
 // New makes collectors in a registry of their own.
@@ -39,12 +40,15 @@ func New() *Metrics {
 		hashRefused: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: "gatehouse", Name: "hashes_refused_total", Help: "Password hashes refused because the queue was full.",
 		}),
+		breachedFault: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "gatehouse", Name: "breached_list_faults_total", Help: "New passwords that could not be looked up in BREACHED_PASSWORDS_FILE.",
+		}),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "gatehouse", Name: "http_request_seconds", Help: "Time to answer a request.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10},
 		}, []string{"route", "method"}),
 	}
-	m.registry.MustRegister(m.requests, m.latency, m.signIns, m.mails, m.mailQueue, m.mailAge, m.hashRunning, m.hashQueued, m.hashRefused,
+	m.registry.MustRegister(m.requests, m.latency, m.signIns, m.mails, m.mailQueue, m.mailAge, m.hashRunning, m.hashQueued, m.hashRefused, m.breachedFault,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -92,6 +96,13 @@ func (m *Metrics) HashQueued(delta int) {
 func (m *Metrics) HashRefused() {
 	if m != nil {
 		m.hashRefused.Inc()
+	}
+}
+
+// BreachedFault counts a new password that could not be looked up.
+func (m *Metrics) BreachedFault() {
+	if m != nil {
+		m.breachedFault.Inc()
 	}
 }
 

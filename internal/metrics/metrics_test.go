@@ -26,6 +26,7 @@ func TestWhatWasCountedIsServed(t *testing.T) {
 	m.HashRunning(-1)
 	m.HashQueued(3)
 	m.HashRefused()
+	m.BreachedFault()
 	m.Mail("sent")
 	m.DBPool(func() sql.DBStats {
 		return sql.DBStats{OpenConnections: 4, InUse: 2, WaitCount: 7, WaitDuration: 1500 * time.Millisecond}
@@ -68,6 +69,7 @@ func TestNoMetricsIsFine(t *testing.T) {
 	m.HashRunning(1)
 	m.HashQueued(1)
 	m.HashRefused()
+	m.BreachedFault()
 	m.Mail("sent")
 	m.DBPool(nil)
 	if m.Handler() == nil {

@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// The list of common passwords, in lower case, as the first commonLen bytes of
-// the SHA-256 of each, sorted. It is searched where it lies in the program, so
+// The list of common passwords of eight characters and more, in lower case, as
+// the first commonLen bytes of the SHA-256 of each, sorted. It is searched where it lies in the program, so
 // that it takes no memory of its own. README.md tells where it comes from.
 //
 //go:generate sh common_generate.sh
 //go:embed common.bin
 var commonHashes string
 
-// commonLen bytes make a false alarm about as likely as one in five thousand
-// million passwords.
-const commonLen = 6
+// commonLen bytes make a false alarm as likely as one in nine million
+// passwords: 120,000 entries among 2^40 values.
+const commonLen = 5
 
 // CommonCount is how many passwords the list holds.
 func CommonCount() int { return len(commonHashes) / commonLen }

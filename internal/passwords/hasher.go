@@ -24,6 +24,13 @@ type Options struct {
 	Params Params
 	// MinLength is the shortest password accepted, in characters; 0 is 8.
 	MinLength int
+	// Words are those of this site (product, operator, host), which no password
+	// may be made of.
+	Words []string
+	// Breached is the operator's list of passwords that leaked, or nil.
+	Breached *Breached
+	// Fault is told when Breached cannot be read, or nil.
+	Fault func(error)
 	// Clock measures how long hashes take, from which waiting is estimated. nil
 	// estimates nothing: the bounds of the queue alone then decide.
 	Clock func() time.Time
@@ -46,6 +53,9 @@ type Hasher struct {
 	memory    *buffers
 	params    Params
 	minLength int
+	words     []string
+	breached  *Breached
+	fault     func(error)
 	// dummy is what is checked when there is no hash to check.
 	dummy argonHash
 }
@@ -67,6 +77,9 @@ func New(o Options) *Hasher {
 	if o.MinLength <= 0 {
 		o.MinLength = defaultMinLength
 	}
+	if o.Fault == nil {
+		o.Fault = func(error) {}
+	}
 	h := &Hasher{
 		queue: newQueue(queueOptions{
 			slots: o.Concurrency, limit: o.Queue, maxWait: o.MaxWait, clock: o.Clock, metrics: o.Metrics,
@@ -74,6 +87,9 @@ func New(o Options) *Hasher {
 		memory:    newBuffers(o.Params),
 		params:    o.Params,
 		minLength: o.MinLength,
+		words:     o.Words,
+		breached:  o.Breached,
+		fault:     o.Fault,
 	}
 	h.dummy = h.newHash(secrets.Random(tagLen))
 	return h

@@ -1,6 +1,7 @@
 package passwords
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -38,8 +39,8 @@ func prepare(password string) (prepared []byte, reason string) {
 }
 
 // Check says why a new password is refused, or nil. context holds what a thief
-// would try first for this person: name, username, address. There is no rule
-// about kinds of characters (NIST SP 800-63B-4, section 3.1.1.2).
+// would try first for this person: name, username, address; the words of this
+// site are added. There is no rule about kinds of characters (NIST SP 800-63B-4, section 3.1.1.2).
 func (h *Hasher) Check(password string, context ...string) *apperr.Field {
 	prepared, reason := prepare(password)
 	if reason == tooLong {
@@ -51,37 +52,25 @@ func (h *Hasher) Check(password string, context ...string) *apperr.Field {
 	if n := utf8.RuneCount(prepared); n < h.minLength {
 		return &apperr.Field{Reason: tooShort, Params: map[string]any{"Min": h.minLength, "Missing": h.minLength - n}}
 	}
-	if sameAs(string(prepared), context) {
+	if isContext(string(prepared), append(slices.Clip(h.words), context...)) {
 		return &apperr.Field{Reason: sameAsName}
 	}
-	if isCommon(string(prepared)) {
+	if isCommon(string(prepared)) || h.isBreached(password) {
 		return &apperr.Field{Reason: common}
 	}
 	return nil
 }
 
-// sameAs reports whether the password is one of the values or the local part
-// of one that is an address, whatever the case and the punctuation.
-func sameAs(password string, values []string) bool {
-	bare := letters(password)
-	if bare == "" {
+// isBreached asks the operator's list. A list that cannot be read refuses
+// nobody: it makes good passwords better, and is no reason to let nobody change
+// a bad one. The fault is counted and logged.
+func (h *Hasher) isBreached(password string) bool {
+	if h.breached == nil {
 		return false
 	}
-	for _, v := range values {
-		local, _, _ := strings.Cut(v, "@")
-		if bare == letters(v) || bare == letters(local) {
-			return true
-		}
+	found, err := h.breached.Has(password)
+	if err != nil {
+		h.fault(err)
 	}
-	return false
-}
-
-// letters folds s to its letters and digits in lower case.
-func letters(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsLetter(r) || unicode.IsDigit(r) {
-			return unicode.ToLower(r)
-		}
-		return -1
-	}, norm.NFC.String(s))
+	return found
 }
