@@ -10,7 +10,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
-	"fmt"
 	"log"
 	"os"
 	"slices"
@@ -51,7 +50,7 @@ func main() {
 	if err := os.WriteFile(os.Args[1], out, 0o644); err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("%d passwords, SHA-256 %x\n", count, sha256.Sum256(out))
+	log.Printf("%d passwords, SHA-256 %x", count, sha256.Sum256(out))
 }
 
 func read(name string) (words []string) {
