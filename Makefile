@@ -46,13 +46,13 @@ prove: tools
 	export GATEHOUSE_TEST_MYSQL=$$2 GATEHOUSE_PROVE=$$findings; \
 	galera=$$(sh internal/testkit/galera.sh start); cluster=$${galera%% *}; export GATEHOUSE_TEST_GALERA="$${galera#* }"; \
 	failed=; \
-	$(GO) test -count=1 -p 1 -timeout 30m -run '$(PROOFS)' ./tokens ./verify ./signin || failed=1; \
+	$(GO) test -count=1 -p 1 -timeout 30m -run '$(PROOFS)' ./tokens ./verify ./signin ./handlers || failed=1; \
 	(cd e2e && $(GO) test -count=1 -timeout 180m ./proofs) || failed=1; \
 	(cd e2e && $(GO) run ./proofs/report "$$findings" ../docs/proofs/RESULTS.md); \
 	[ -z "$$failed" ]
 
 # The proofs that stand in the rooms; the others are in e2e/proofs.
-PROOFS := ^Test(AStreamOfEndings|MutantThatReads|TheSameTraces|ModelOf|ThirtyTwoRefreshes|ARefreshOnTheOther|ClocksAMinute|ASealIsNotDelayed|AMillionEntries|ADayUnderSiege)
+PROOFS := ^Test(AStreamOfEndings|MutantThatReads|TheSameTraces|ModelOf|ThirtyTwoRefreshes|ARefreshOnTheOther|ClocksAMinute|ASealIsNotDelayed|AMillionEntries|ADayUnderSiege|NaughtyStringsAre)
 
 bench: tools
 	@set -- $$(sh internal/testkit/mariadb.sh start); \
