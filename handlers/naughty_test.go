@@ -17,7 +17,6 @@ import (
 
 	"gatehouse/handlers"
 	"gatehouse/internal/openapi"
-	"gatehouse/internal/ratelimit"
 	"gatehouse/internal/testkit"
 	"gatehouse/internal/testserver"
 	"gatehouse/tokens"
@@ -108,9 +107,8 @@ func newFeeder(t *testing.T, at string) *feeder {
 	if err := json.Unmarshal(raw, &f.strings); err != nil || len(f.strings) < 400 {
 		t.Fatalf("%d strings, %v", len(f.strings), err)
 	}
-	never := ratelimit.Rule{N: 1_000_000, Per: time.Second}
 	f.s = testserver.New(t, func(o *testserver.Options) {
-		o.DatabaseURL, o.Quiet, o.EmailCode, o.SignupPerNetwork, o.LoginPerNetwork = at, true, true, never, never
+		o.DatabaseURL, o.Quiet, o.EmailCode = at, true, true
 	})
 	if err := f.s.Accounts.SetRoles(t.Context(), f.s.User(mara, "mara", password).ID, []string{"owner"}, tokens.Client{}); err != nil {
 		t.Fatal(err)
