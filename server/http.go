@@ -26,6 +26,7 @@ func (r *Rooms) Handler() (http.Handler, error) {
 		Verifier: verifier, Pages: templates.New(), Metrics: r.Metrics, Log: r.Logger, Clock: r.Clock, Wall: time.Now,
 		Parts: []handlers.Part{
 			{Name: "database", Ready: r.DB.Ready},
+			{Name: "serving", Ready: r.stays},
 			{Name: "revocations", Ready: func(context.Context) error { return r.Tokens.Log.Ready() }},
 		},
 		Config: handlers.Config{

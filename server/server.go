@@ -24,7 +24,6 @@ const (
 	idleTimeout    = 120 * time.Second
 	writeTimeout   = 60 * time.Second
 	maxHeaderBytes = 32 << 10
-	stopTimeout    = 10 * time.Second
 )
 
 // Serve runs until ctx ends, then finishes what is under way. What it prints
@@ -70,7 +69,7 @@ func (r *Rooms) serve(ctx context.Context, listener net.Listener, out io.Writer)
 		return err
 	}
 	watchCollector()
-	servers := []*http.Server{r.httpServer(handler)}
+	servers := []*http.Server{r.httpServer(r.leaving(handler))}
 	listeners := []net.Listener{r.bounded(listener)}
 	if r.Config.MetricsAddr != "" {
 		l, err := listen(r.Config.MetricsAddr, "METRICS_ADDR")
@@ -90,14 +89,13 @@ func (r *Rooms) serve(ctx context.Context, listener net.Listener, out io.Writer)
 }
 
 // runUntil serves and works in the background until ctx ends or a listener
-// fails, then stops in order: no new requests, finish the old ones, end the
-// background work.
+// fails, and then stops.
 func (r *Rooms) runUntil(ctx context.Context, servers []*http.Server, listeners []net.Listener) error {
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
 	var work sync.WaitGroup
 	for _, run := range []func(context.Context){r.DB.Watch, r.Tokens.Log.Run, r.Mail.Run, r.jobs().Run} {
-		work.Go(func() { run(background) })
+		work.Go(func() { r.keep(background, run) })
 	}
 	failed := make(chan error, len(servers))
 	for i, s := range servers {
@@ -109,26 +107,7 @@ func (r *Rooms) runUntil(ctx context.Context, servers []*http.Server, listeners 
 	case <-ctx.Done():
 	case err = <-failed:
 	}
-	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-	defer cancel()
-	for _, s := range servers {
-		err = errors.Join(err, s.Shutdown(stopping))
-	}
-	stopBackground()
-	waitAtMost(stopping, &work)
-	r.lastCheckpoint(stopping)
-	return err
-}
-
-// waitAtMost gives background work until ctx ends. What is cut off then (a
-// mail in the middle of a slow SMTP step) is taken up by the next start.
-func waitAtMost(ctx context.Context, work *sync.WaitGroup) {
-	done := make(chan struct{})
-	go func() { work.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-ctx.Done():
-	}
+	return errors.Join(err, r.stop(ctx, servers, stopBackground, &work))
 }
 
 func (r *Rooms) httpServer(h http.Handler) *http.Server {

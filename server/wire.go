@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"gorm.io/gorm"
@@ -48,6 +49,9 @@ type Rooms struct {
 	SignIn      *signin.Flow
 	Factors     *signin.Factors
 	Passkeys    *signin.Passkeys
+
+	// stopping is set from the first moment of a stop on.
+	stopping atomic.Bool
 }
 
 // Close gives the database back.

@@ -3,7 +3,9 @@ package tokens
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
 	"time"
 
 	"gorm.io/gorm"
@@ -265,9 +267,17 @@ func (d *due) run(ctx context.Context, now time.Time, every time.Duration, fn fu
 	return fn(ctx)
 }
 
-func (l *Log) bounded(ctx context.Context, fn func(context.Context) error) error {
+// bounded is one round of the log. A panic in it is an error of that round: it
+// must not end the server, and if every round panics, the view of this node
+// grows old and it refuses by itself.
+func (l *Log) bounded(ctx context.Context, fn func(context.Context) error) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("tokens: a round of the log panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
 	return fn(ctx)
 }
 

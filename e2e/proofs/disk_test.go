@@ -146,6 +146,7 @@ func (d *disk) prove(t *testing.T) {
 	n := f.nodes[0]
 	n.in = d.in
 	n.launch()
+	t.Cleanup(func() { _ = d.restore(n) }) // or the folder could not be removed
 	n.ready()
 	ctx := t.Context()
 	h := &hand{l: newLedger(t), f: f, n: n, url: n.url()}

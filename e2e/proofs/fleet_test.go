@@ -55,7 +55,13 @@ const (
 // newFleet starts one node for each URL of the database, with one person in it.
 func newFleet(t *testing.T, databases ...string) *fleet {
 	t.Helper()
-	f := planFleet(t, nil, databases...)
+	return newFleetWith(t, nil, databases...)
+}
+
+// newFleetWith is newFleet with settings of its own.
+func newFleetWith(t *testing.T, extra []string, databases ...string) *fleet {
+	t.Helper()
+	f := planFleet(t, extra, databases...)
 	first := f.nodes[0]
 	f.command("four plain words here\n", "user", "add", person, "--password-stdin")
 	for _, n := range f.nodes {
