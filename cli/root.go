@@ -57,7 +57,7 @@ func newRoot() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(serveCmd(), secretCmd(), configCmd(), versionCmd(), migrateCmd(), userCmd(), serviceCmd(), keysCmd(), mailCmd(), doctorCmd(), auditCmd(), backupCmd(), restoreCmd(), healthcheckCmd())
+	root.AddCommand(serveCmd(), secretCmd(), configCmd(), versionCmd(), migrateCmd(), userCmd(), serviceCmd(), keysCmd(), mailCmd(), doctorCmd(), benchCmd(), auditCmd(), backupCmd(), restoreCmd(), healthcheckCmd())
 	return root
 }
 

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"math"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
@@ -37,6 +39,26 @@ func watchCollector() {
 	}
 	c := &collector{last: time.Now(), percent: goRule, live: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}}
 	c.arm()
+}
+
+// keepBound has the collector work harder before the control group would have
+// the process killed. A tenth is left for what is no heap. Who sets GOMEMLIMIT
+// knows better and is obeyed.
+func keepBound() {
+	limit := []metrics.Sample{{Name: "/gc/gomemlimit:bytes"}}
+	if metrics.Read(limit); limit[0].Value.Uint64() != math.MaxInt64 {
+		return
+	}
+	if bound := memoryBound(os.DirFS("/")); bound > 0 {
+		debug.SetMemoryLimit(int64(bound / 10 * 9))
+	}
+}
+
+// machineMemory is what this process may use: the bound of its control group,
+// or the memory of the machine; 0 when neither is known.
+func machineMemory() uint64 {
+	root := os.DirFS("/")
+	return lower(memoryBound(root), totalMemory(root))
 }
 
 // afterStart gives back what only the start needed: tables that were parsed,

@@ -68,6 +68,7 @@ func (r *Rooms) serve(ctx context.Context, listener net.Listener, out io.Writer)
 	if err != nil {
 		return err
 	}
+	keepBound()
 	watchCollector()
 	servers := []*http.Server{r.httpServer(r.leaving(handler))}
 	listeners := []net.Listener{r.bounded(listener)}
