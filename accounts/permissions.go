@@ -16,12 +16,17 @@ const RoleAdmin = "admin"
 // Permission is something that only some roles may do here.
 type Permission string
 
-// PermitInvite lets somebody offer accounts to others.
-const PermitInvite Permission = "invite"
+// The permissions.
+const (
+	// PermitInvite lets somebody offer accounts to others.
+	PermitInvite Permission = "invite"
+	// PermitAudit lets somebody read the record of who did what.
+	PermitAudit Permission = "audit"
+)
 
 // Permits reports whether roles have a permission.
 func Permits(roles models.Words, p Permission) bool {
-	return roles.Has(RoleOwner) || p == PermitInvite && roles.Has(RoleAdmin)
+	return roles.Has(RoleOwner) || roles.Has(RoleAdmin) && (p == PermitInvite || p == PermitAudit)
 }
 
 // mayGive keeps everybody but an owner from making others as powerful as

@@ -17,7 +17,7 @@ import (
 )
 
 func auditCmd() *cobra.Command {
-	return group("audit", "The record of who did what", auditVerifyCmd(), auditCheckpointCmd(), auditKeyCmd())
+	return group("audit", "The record of who did what", auditListCmd(), auditVerifyCmd(), auditCheckpointCmd(), auditKeyCmd())
 }
 
 // verifying is what audit verify was asked.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gatehouse/accounts"
+	"gatehouse/audit"
 	"gatehouse/keys"
 	"gatehouse/mail"
 	"gatehouse/middleware"
@@ -48,6 +49,7 @@ type Part struct {
 // Deps is everything that handlers work with.
 type Deps struct {
 	Accounts *accounts.Service
+	Audit    *audit.Log
 	SignIn   *signin.Flow
 	Passkeys *signin.Passkeys
 	Tokens   *tokens.Service

@@ -59,7 +59,8 @@ func who(u *models.User) *templates.Who {
 	if u == nil {
 		return nil
 	}
-	w := &templates.Who{Name: u.Name, Login: loginName(u), Invites: accounts.Permits(u.Roles, accounts.PermitInvite)}
+	w := &templates.Who{Name: u.Name, Login: loginName(u), Invites: accounts.Permits(u.Roles, accounts.PermitInvite),
+		Audits: accounts.Permits(u.Roles, accounts.PermitAudit)}
 	if w.Name == "" {
 		w.Name = w.Login
 	}

@@ -3,6 +3,7 @@ package models
 import (
 	"database/sql/driver"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -16,6 +17,16 @@ type ID [16]byte
 // NewID makes a fresh id. It panics only when the operating system has no
 // random numbers, which Go itself treats as fatal.
 func NewID() ID { return ID(uuid.Must(uuid.NewV7())) }
+
+// FirstID is not above any id that was made at t or later, by the clock of whoever
+// made it.
+func FirstID(t time.Time) (id ID) {
+	ms := uint64(max(t.UnixMilli(), 0))
+	for i := range 6 {
+		id[i] = byte(ms >> (40 - 8*i))
+	}
+	return id
+}
 
 // ParseID reads the 36-character form and nothing else: no braces, no "urn:"
 // prefix, no 32-character form, so that one id has one spelling.

@@ -22,7 +22,7 @@ func (r *Rooms) Handler() (http.Handler, error) {
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	err = handlers.Routes(engine, handlers.Deps{
-		Accounts: r.Accounts, SignIn: r.SignIn, Passkeys: r.Passkeys, Tokens: r.Tokens, Keys: r.Keys, Mail: r.Mail, Limits: r.Limits,
+		Accounts: r.Accounts, Audit: r.Audit, SignIn: r.SignIn, Passkeys: r.Passkeys, Tokens: r.Tokens, Keys: r.Keys, Mail: r.Mail, Limits: r.Limits,
 		Verifier: verifier, Pages: templates.New(), Metrics: r.Metrics, Log: r.Logger, Clock: r.Clock, Wall: time.Now,
 		Parts: []handlers.Part{
 			{Name: "database", Ready: r.DB.Ready},

@@ -22,7 +22,7 @@ var secretFields = []string{"password", "current_password", "new_password", "cod
 // fieldOrder is the order in which fields stand on every page, for the summary
 // and for where the cursor goes.
 var fieldOrder = []string{"code", "email", "name", "username", "password", "current_password", "new_password",
-	"token_name", "scopes", "apps", "expires_at", "roles"}
+	"token_name", "scopes", "apps", "expires_at", "roles", "user", "by", "action", "since"}
 
 // ownField are the reasons that are told beside a field: there the eye is.
 var ownField = map[string]string{

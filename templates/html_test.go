@@ -181,6 +181,8 @@ var fieldAttributes = map[string]map[string][]string{
 	"email": {templates.PageRegister: {"username"}, templates.PageSetup: {"email"}, templates.PageEmail: {"email"}, templates.PageInvitations: {"off"}},
 	"name":  {templates.PagePasskeys: {"off"}, templates.PageRegister: {"name"}, templates.PageProfile: {"name"}, templates.PageInvitation: {"name"}},
 	"roles": {templates.PageInvitations: {"off"}},
+	"user":  {templates.PageAudit: {"off"}}, "by": {templates.PageAudit: {"off"}}, "action": {templates.PageAudit: {"off"}},
+	"since": {templates.PageAudit: {"off"}}, "outcome": {templates.PageAudit: {""}},
 	"code": {templates.PageVerify: {"one-time-code"}, templates.PageReset: {"one-time-code"}, templates.PageEmailVerify: {"one-time-code"}, templates.PageLoginEmailCode: {"one-time-code"},
 		templates.PageReauth: {"one-time-code"}, templates.PageLoginTOTP: {"one-time-code"}, templates.PageLoginEnrol: {"one-time-code"},
 		templates.PageTOTP: {"one-time-code"}, templates.PageLoginRecovery: {"off"}},

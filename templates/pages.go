@@ -47,6 +47,7 @@ const (
 
 	PageInvitation  = "invitation"  // InvitationView
 	PageInvitations = "invitations" // InvitationsView
+	PageAudit       = "audit"       // AuditView
 	PageData        = "data"        // DataView
 	PageClose       = "close"       // CloseView
 
@@ -74,8 +75,8 @@ type Layout struct {
 type Who struct {
 	Name  string // what to call them: name, else username, else address
 	Login string // the address or username that they sign in with
-	// Invites shows the way to the invitations.
-	Invites bool
+	// Invites shows the way to the invitations, Audits that to the record.
+	Invites, Audits bool
 }
 
 // Kind colours a message.
@@ -260,6 +261,32 @@ type InvitationRow struct {
 	Open             bool
 	Sent, Ends       time.Time
 }
+
+// AuditView is the record of who did what. GET /admin/audit takes user, by, action,
+// since and outcome.
+type AuditView struct {
+	Layout
+	Form
+	Failures bool // only those
+	Older    bool // not the newest
+	List     []AuditRow
+	Next     string // the address of what is older; "" for none
+}
+
+// AuditRow is one event.
+type AuditRow struct {
+	ID, Action, Reason string
+	Failed             bool
+	At                 time.Time
+	Subject            AuditPerson
+	Actor              AuditPerson // nobody when it is the same person
+	Detail             []string    // name=value
+	IP, UserAgent      string
+	Erased             bool
+}
+
+// AuditPerson is somebody in the record; without an ID it is nobody.
+type AuditPerson struct{ ID, Name string }
 
 // DataView offers the download of one's data. POST /account/data answers it.
 type DataView struct {

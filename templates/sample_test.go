@@ -160,6 +160,7 @@ func houseSamples(r *templates.Renderer, lang string) []sample {
 	wrong := security
 	wrong.Form = mistake(lang, nil, "validation_failed", nil, "current_password", "wrong", "new_password", "same_as_name")
 	wrong.Flash = nil
+	audited := sampleAudit(templates.NewForm(map[string]string{"action": "signin.*", "since": "2026-11-01"}, templates.Mistake{}))
 	none := sampleInvitations(templates.NewForm(nil, templates.Mistake{}))
 	none.List = nil
 	return []sample{
@@ -188,6 +189,11 @@ func houseSamples(r *templates.Renderer, lang string) []sample {
 		{"invitations", templates.PageInvitations, sampleInvitations(mistake(lang, map[string]string{"email": "tomasz@harbour.example", "roles": "owner"},
 			"validation_failed", nil, "roles", "above_yours"))},
 		{"invitations-none", templates.PageInvitations, none},
+		{"audit", templates.PageAudit, audited},
+		{"audit-wrong", templates.PageAudit, templates.AuditView{
+			Layout: audited.Layout, Failures: true,
+			Form: mistake(lang, map[string]string{"user": "nobody", "since": "2026-13-01"}, "validation_failed", nil, "user", "nobody", "since", "not_a_date"),
+		}},
 		{"security", templates.PageSecurity, security},
 		{"security-app", templates.PageSecurity, app},
 		{"passkeys", templates.PagePasskeys, samplePasskeys(templates.Form{}, false)},
@@ -242,6 +248,20 @@ func sampleInvitations(f templates.Form) templates.InvitationsView {
 			ID: state, Email: state + "@harbour.example", State: state, Open: state == "open", Roles: []string{"editor", "staff"}[:i%3],
 			Sent: sampleNow.AddDate(0, 0, -2*i), Ends: sampleNow.AddDate(0, 0, 7-2*i),
 		})
+	}
+	return view
+}
+
+func sampleAudit(f templates.Form) templates.AuditView {
+	mara, chief := templates.AuditPerson{ID: "01890a5d-ac96-774b-bcce-b302099a8057", Name: "mara"}, templates.AuditPerson{ID: "01890a5d-ac96-774b-bcce-b302099a8058", Name: "chief@harbour.example"}
+	view := templates.AuditView{Layout: inside("/admin/audit"), Form: f, Next: "/admin/audit?before=01890a5d-ac96-774b-bcce-b302099a8057"}
+	view.User.Audits = true
+	view.List = []templates.AuditRow{
+		{ID: "1", Action: "signin", At: sampleNow.Add(-time.Minute), Subject: mara, Detail: []string{"methods=pwd"}, IP: "198.51.100.24", UserAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"},
+		{ID: "2", Action: "signin", Failed: true, Reason: "invalid_credentials", At: sampleNow.Add(-2 * time.Minute), Subject: mara, IP: "203.0.113.7", UserAgent: "curl/8.14"},
+		{ID: "3", Action: "user.roles", At: sampleNow.AddDate(0, 0, -1), Subject: mara, Actor: chief, Detail: []string{"roles=editor staff"}, IP: "198.51.100.3"},
+		{ID: "4", Action: "password.changed", At: sampleNow.AddDate(0, 0, -3), Subject: templates.AuditPerson{ID: mara.ID, Name: mara.ID}, Erased: true},
+		{ID: "5", Action: "key.promoted", At: sampleNow.AddDate(0, -1, 0), Detail: []string{"alg=ES256", "kid=4Y2mYvO8UVn1c4pCj0dTq4zqJm3J4tqv0m8yYxOZr9k", "purpose=access"}},
 	}
 	return view
 }

@@ -61,6 +61,7 @@ type Server struct {
 	Keys     *keys.Ring
 	Tokens   *tokens.Service
 	Accounts *accounts.Service
+	Audit    *audit.Log
 	SignIn   *signin.Flow
 	Passkeys *signin.Passkeys
 	Factors  *signin.Factors
@@ -127,7 +128,8 @@ func (s *Server) build() {
 		level = slog.LevelWarn
 	}
 	ctx, box, log := t.Context(), testkit.Box(t), slog.New(slog.NewTextHandler(s.Log, &slog.HandlerOptions{Level: level}))
-	record := audit.New(s.DB, now)
+	s.Audit = audit.New(s.DB, now)
+	record := s.Audit
 	var err error
 	s.Keys, err = keys.Open(ctx, keys.Options{DB: s.DB, Box: box, Audit: record, Clock: now, Alg: "ES256"})
 	s.must(err)
@@ -196,7 +198,7 @@ func (s *Server) engine(log *slog.Logger) http.Handler {
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	s.must(handlers.Routes(engine, handlers.Deps{
-		Accounts: s.Accounts, SignIn: s.SignIn, Passkeys: s.Passkeys, Tokens: s.Tokens, Keys: s.Keys, Mail: s.Mail, Limits: s.Limits, Verifier: verifier,
+		Accounts: s.Accounts, Audit: s.Audit, SignIn: s.SignIn, Passkeys: s.Passkeys, Tokens: s.Tokens, Keys: s.Keys, Mail: s.Mail, Limits: s.Limits, Verifier: verifier,
 		Pages: pages(), Metrics: metrics.New(), Log: log, Clock: s.Clock.Now, Wall: time.Now, Parts: parts,
 		Config: handlers.Config{
 			AppURL: s.Options.AppURL, TrustedProxies: s.Options.TrustedProxies, DevInbox: !s.Options.NoInbox,
