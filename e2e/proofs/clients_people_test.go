@@ -49,7 +49,7 @@ func (s *signUps) goOn(ctx context.Context) {
 		if !inbox.done() {
 			return
 		}
-		if d.code = codeFor(inbox, d.email); d.code == "" {
+		if d.code = codeOf(inbox, d.email, "verify_email"); d.code == "" {
 			s.l.losing("the letter of an acknowledged sign-up, %s", d.email)
 			s.doubt = nil
 			return
@@ -111,11 +111,11 @@ func (s *signUps) stillThere(ctx context.Context, email string) {
 	}
 }
 
-// codeFor is the newest code that the development inbox has for an address.
-func codeFor(inbox answer, email string) string {
+// codeOf is the newest code that the development inbox has for an address.
+func codeOf(inbox answer, email, purpose string) string {
 	list, _ := inbox.body["messages"].([]any)
 	for _, each := range list {
-		if m, ok := each.(map[string]any); ok && m["to"] == email && m["purpose"] == "verify_email" {
+		if m, ok := each.(map[string]any); ok && m["to"] == email && m["purpose"] == purpose {
 			code, _ := m["code"].(string)
 			return code
 		}

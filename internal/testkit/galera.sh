@@ -6,6 +6,9 @@
 #   internal/testkit/galera.sh start          prints the folder and three DSNs
 #   internal/testkit/galera.sh stop FOLDER    ends those three by their own
 #                                             process ids and removes FOLDER
+#   internal/testkit/galera.sh again FOLDER N starts node N again, which a proof
+#                                             has killed, and waits until it is
+#                                             one of the cluster
 set -eu
 
 nodes="1 2 3"
@@ -50,14 +53,16 @@ run_node() {
 	dir=$1/node$2
 	listen=$(($3 + 3 * $2 - 3))
 	shift 3
-	mariadb-install-db --no-defaults $(as_user) --datadir="$dir/data" --auth-root-authentication-method=normal \
-		--skip-test-db >"$dir/install.log" 2>&1 || fail "mariadb-install-db failed, see $dir/install.log"
+	if [ ! -d "$dir/data" ]; then
+		mariadb-install-db --no-defaults $(as_user) --datadir="$dir/data" --auth-root-authentication-method=normal \
+			--skip-test-db >"$dir/install.log" 2>&1 || fail "mariadb-install-db failed, see $dir/install.log"
+	fi
 	nohup "$server" --no-defaults $(as_user) --datadir="$dir/data" --socket="$dir/sock" --skip-networking --pid-file="$dir/pid" \
 		--default-storage-engine=InnoDB --binlog-format=ROW --innodb-autoinc-lock-mode=2 --innodb-buffer-pool-size=64M \
 		--wsrep-on=ON --wsrep-provider="$library" --wsrep-cluster-name="gatehouse-$first" --wsrep-cluster-address="gcomm://$peers" \
 		--wsrep-node-name="node$listen" --wsrep-node-address="127.0.0.1:$listen" --wsrep-sst-method=rsync \
 		--wsrep-sst-receive-address="127.0.0.1:$((listen + 2))" --wsrep-slave-threads=2 \
-		--wsrep-provider-options="base_host=127.0.0.1;base_port=$listen;gmcast.listen_addr=tcp://127.0.0.1:$listen;ist.recv_addr=127.0.0.1:$((listen + 1));gcache.size=64M" \
+		--wsrep-provider-options="base_host=127.0.0.1;base_port=$listen;gmcast.listen_addr=tcp://127.0.0.1:$listen;ist.recv_addr=127.0.0.1:$((listen + 1));gcache.size=64M;evs.keepalive_period=PT0.5S;evs.suspect_timeout=PT2S;evs.inactive_timeout=PT4S;evs.inactive_check_period=PT0.5S" \
 		"$@" >"$dir/server.log" 2>&1 </dev/null &
 	echo $! >"$dir/started"
 	tries=0
@@ -76,6 +81,15 @@ synced() {
 		grep -q Synced
 }
 
+again() {
+	library=$(provider)
+	server=$(command -v mariadbd || command -v /usr/sbin/mariadbd) || fail "mariadbd is not installed"
+	first=$(cat "$1/first")
+	peers="127.0.0.1:$first,127.0.0.1:$((first + 3)),127.0.0.1:$((first + 6))"
+	rm -f "$1/node$2/sock"
+	run_node "$1" "$2" "$first"
+}
+
 start() {
 	library=$(provider)
 	command -v rsync >/dev/null || fail "rsync is not installed, which nodes copy themselves with (Debian: apt-get install rsync)"
@@ -85,6 +99,7 @@ start() {
 	dir0=$(mktemp -d "$base/gatehouse-galera.XXXXXX")
 	trap 'stop "$dir0"' EXIT
 	first=$(ports)
+	echo "$first" >"$dir0/first"
 	peers="127.0.0.1:$first,127.0.0.1:$((first + 3)),127.0.0.1:$((first + 6))"
 	for n in $nodes; do mkdir -p "$dir0/node$n"; done
 	if [ "$(id -u)" = 0 ]; then chown -R mysql "$dir0"; fi
@@ -112,9 +127,10 @@ stop() {
 
 case "${1:-}" in
 start) start ;;
+again) again "${2:?folder}" "${3:?number}" ;;
 stop)
 	[ -d "${2:?folder}/node1" ] || fail "$2 holds no cluster of ours"
 	stop "$2"
 	;;
-*) fail "want start or stop" ;;
+*) fail "want start, stop or again" ;;
 esac
