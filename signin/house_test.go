@@ -28,9 +28,6 @@ const (
 
 var visitor = testrooms.Visitor
 
-// cheap is the cost of hashes in tests.
-var cheap = testrooms.CheapHash
-
 // house is the room with everything it works with, on a real database.
 type house struct {
 	*Flow
