@@ -9,6 +9,7 @@ import (
 	"gatehouse/internal/database"
 	"gatehouse/internal/passwords"
 	"gatehouse/internal/ratelimit"
+	"gatehouse/internal/work"
 	"gatehouse/mail"
 	"gatehouse/models"
 	"gatehouse/tokens"
@@ -66,6 +67,8 @@ type Deps struct {
 	Audit     *audit.Log
 	Passwords *passwords.Hasher
 	Limits    *ratelimit.Limits
+	// Work asks strangers for work under pressure; nil never does.
+	Work *work.Gate
 	// Factors moves and erases the second factors, which signin owns.
 	Factors FactorStore
 	Clock   func() time.Time

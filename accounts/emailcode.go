@@ -17,7 +17,7 @@ import (
 func (s *Service) SendCode(ctx context.Context, login string, by tokens.Client) (attempt secrets.Raw, err error) {
 	return s.ask(ctx, asked{
 		errand: errand{kind: tokens.EmailCode}, purpose: mail.EmailCode, action: audit.CodeRequested,
-		login: login, by: by,
+		work: tokens.WorkCode, login: login, by: by,
 		why: func(u *models.User) string {
 			if u.EmailVerifiedAt.IsZero() {
 				return "email_not_verified"

@@ -45,6 +45,9 @@ func (s *Service) Register(ctx context.Context, in Register) (Registered, error)
 	if err := s.Limits.TakeNetwork(ctx, ratelimit.Signup, in.Client.IP); err != nil {
 		return Registered{}, err
 	}
+	if err := s.Work.Pass(ctx, in.Client.Asks(tokens.WorkSignup, string(u.EmailKey))); err != nil {
+		return Registered{}, err
+	}
 	// Hashing takes tens of milliseconds, so it is never done in a transaction.
 	if u.PasswordHash, err = s.Passwords.Hash(ctx, in.Password); err != nil {
 		return Registered{}, err

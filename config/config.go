@@ -45,7 +45,10 @@ type Config struct {
 	SigningAlg          string        `env:"SIGNING_ALG" envDefault:"ES256" oneof:"ES256 EdDSA RS256" help:"Signature of access tokens: ES256, EdDSA or RS256. A change is published first and signs minutes later; give all nodes the same."`
 	KeyRotationEvery    time.Duration `env:"KEY_ROTATION_EVERY" envDefault:"720h" min:"1s" max:"8784h" help:"How long a key signs. The next one is published before that, the last one until all that it signed has expired. Below two minutes is for tests."`
 
-	HashConcurrency      int   `env:"HASH_CONCURRENCY" envDefault:"0" min:"0" max:"256" help:"Password hashes computed at once, each in the memory that PASSWORD_HASH names. 0 is one a processor."`
+	HashConcurrency int    `env:"HASH_CONCURRENCY" envDefault:"0" min:"0" max:"256" help:"Password hashes computed at once, each in the memory that PASSWORD_HASH names. 0 is one a processor."`
+	ProofOfWork     string `env:"PROOF_OF_WORK" envDefault:"auto" oneof:"auto off" help:"auto asks strangers for a second of work by their own device before a sign-in, a sign-up or a mail, while this server is under pressure; off never does."`
+	ProofOfWorkFrom Limit  `env:"PROOF_OF_WORK_FROM" envDefault:"300/1m" help:"How many failed sign-ins of strangers on one node are pressure; a queue of password hashes that is more than half full is, too. off looks at the queue alone."`
+
 	LimitLoginPerNet     Limit `env:"LIMIT_LOGIN_PER_NETWORK" envDefault:"300/1m" needed:"true" help:"Sign-in tries from one network (IPv4 address, IPv6 /48)."`
 	LimitLoginFreeTries  Tries `env:"LIMIT_LOGIN_FREE_TRIES" envDefault:"10" needed:"true" help:"Wrong passwords before delays begin: 1 to 10, or off (on loopback only)."`
 	LimitSignupPerNet    Limit `env:"LIMIT_SIGNUP_PER_NETWORK" envDefault:"20/1h" help:"Sign-ups from one network."`

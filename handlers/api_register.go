@@ -35,7 +35,7 @@ func (a *app) apiRegister(c *gin.Context) error {
 		return err
 	}
 	done, err := a.Accounts.Register(c.Request.Context(), accounts.Register{
-		Email: in.Email, Password: in.Password, Username: text(in.Username), Name: text(in.Name), Client: a.web.Client(c),
+		Email: in.Email, Password: in.Password, Username: text(in.Username), Name: text(in.Name), Client: a.by(c),
 	})
 	if err != nil {
 		return err

@@ -30,6 +30,7 @@ func (a *app) by(c *gin.Context) tokens.Client {
 	if cookie, err := c.Request.Cookie(name); err == nil && accounts.IsDevice(cookie.Value) {
 		by.Browser = secrets.NewRaw([]byte(cookie.Value))
 	}
+	by.Work = a.shownWork(c)
 	return by
 }
 

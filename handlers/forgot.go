@@ -19,10 +19,11 @@ func (a *app) forgotForm(c *gin.Context) error { return a.drawForgot(c, ok200, "
 
 // forgot answers POST /forgot. The next page is the same for every name.
 func (a *app) forgot(c *gin.Context) error {
-	form, err := middleware.ParseForm(c.Request, "username", "email")
+	form, err := middleware.ParseForm(c.Request, "username", "email", workField)
 	if err != nil {
 		return err
 	}
+	a.takeWork(c, form)
 	login := or(form.Get("username"), form.Get("email"))
 	attempt, err := a.Accounts.Forgot(c.Request.Context(), login, a.by(c))
 	if err != nil {

@@ -32,7 +32,7 @@ func (a *app) loginForm(c *gin.Context) error {
 
 // login answers POST /login.
 func (a *app) login(c *gin.Context) error {
-	form, err := middleware.ParseForm(c.Request, "username", "password", "return_to")
+	form, err := middleware.ParseForm(c.Request, "username", "password", "return_to", workField)
 	if err != nil {
 		return err
 	}
@@ -40,6 +40,7 @@ func (a *app) login(c *gin.Context) error {
 	if middleware.WantsJSON(c) {
 		return a.loginProgram(c, in)
 	}
+	a.takeWork(c, form)
 	typed := loginTyped{Username: in.Username, ReturnTo: middleware.LocalPath(form.Get("return_to"), "")}
 	attempt, err := a.loginBrowser(c, signin.Input{Login: in.Username, Password: in.Password}, typed.ReturnTo)
 	return a.loggedIn(c, attempt, typed, err)

@@ -55,7 +55,7 @@ func (a *app) codeForm(c *gin.Context) error {
 // code answers POST /login/emailcode: with a name it asks for a code, and the
 // next page is the same for every name; with a code it signs in.
 func (a *app) code(c *gin.Context) error {
-	form, err := middleware.ParseForm(c.Request, "username", "code")
+	form, err := middleware.ParseForm(c.Request, "username", "code", workField)
 	if err == nil {
 		err = a.codesOn()
 	}
@@ -65,6 +65,7 @@ func (a *app) code(c *gin.Context) error {
 	case form.Has("code") && kept(c, keptCode) != "":
 		return a.loginByCode(c, form.Get("code"))
 	}
+	a.takeWork(c, form)
 	login := form.Get("username")
 	attempt, err := a.Accounts.SendCode(c.Request.Context(), login, a.by(c))
 	if err != nil {

@@ -33,10 +33,11 @@ func (a *app) registerForm(c *gin.Context) error {
 
 // register answers POST /register.
 func (a *app) register(c *gin.Context) error {
-	form, err := middleware.ParseForm(c.Request, "email", "username", "name", "password")
+	form, err := middleware.ParseForm(c.Request, "email", "username", "name", "password", workField)
 	if err != nil {
 		return err
 	}
+	a.takeWork(c, form)
 	typed := registerTyped{Email: form.Get("email"), Username: form.Get("username"), Name: form.Get("name")}
 	again := func(status int, p middleware.Problem) error { return a.drawRegister(c, status, typed, p) }
 	if err := required("email", typed.Email, "password", form.Get("password")); err != nil {

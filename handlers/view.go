@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"net/http"
 	"net/url"
 	"time"
 
@@ -95,7 +96,7 @@ func formOf(p middleware.Problem, pairs ...string) templates.Form {
 		return templates.NewForm(typed, templates.Mistake{})
 	}
 	return templates.NewForm(typed, templates.Mistake{
-		Reason: p.Reason, Text: p.Text, Fields: p.Fields, Throttled: p.Code == "too_many_attempts",
+		Reason: p.Reason, Text: p.Text, Fields: p.Fields, Throttled: p.Status == http.StatusTooManyRequests,
 	})
 }
 

@@ -11,13 +11,14 @@ import (
 	"gatehouse/models"
 	"gatehouse/signin"
 	"gatehouse/templates"
+	"gatehouse/tokens"
 )
 
 // The pages before the door.
 
 func (a *app) drawLogin(c *gin.Context, status int, typed loginTyped, p middleware.Problem) error {
 	return a.draw(c, status, templates.PageLogin, templates.LoginView{
-		Layout: a.layout(c, nil), Form: formOf(p, "username", typed.Username),
+		Layout: a.layout(c, nil), Form: formOf(p, "username", typed.Username), Work: a.work(c, tokens.WorkLogin, p),
 		ReturnTo: typed.ReturnTo, SignupClosed: a.Config.SignupClosed, EmailCode: a.Config.EmailCode,
 		Passkeys: a.Passkeys.Available(), RPID: a.Passkeys.RPID(), Unknown: typed.Unknown,
 	})
@@ -64,7 +65,7 @@ func seedView(l templates.Layout, seed *signin.Enrolment, p middleware.Problem) 
 func (a *app) drawRegister(c *gin.Context, status int, typed registerTyped, p middleware.Problem) error {
 	return a.draw(c, status, templates.PageRegister, templates.RegisterView{
 		Layout: a.layout(c, nil), Form: formOf(p, "email", typed.Email, "username", typed.Username, "name", typed.Name),
-		MinLength: a.Config.PasswordMinLength,
+		MinLength: a.Config.PasswordMinLength, Work: a.work(c, tokens.WorkSignup, p),
 	})
 }
 
@@ -83,7 +84,9 @@ func (a *app) drawSetup(c *gin.Context, status int, typed setupTyped, p middlewa
 }
 
 func (a *app) drawForgot(c *gin.Context, status int, login string, p middleware.Problem) error {
-	return a.draw(c, status, templates.PageForgot, templates.ForgotView{Layout: a.layout(c, nil), Form: formOf(p, "username", login)})
+	return a.draw(c, status, templates.PageForgot, templates.ForgotView{
+		Layout: a.layout(c, nil), Form: formOf(p, "username", login), Work: a.work(c, tokens.WorkForgot, p),
+	})
 }
 
 func (a *app) drawReset(c *gin.Context, status int, page resetTyped, p middleware.Problem) error {
@@ -122,7 +125,11 @@ func (a *app) drawPublic(c *gin.Context, u *models.User) error {
 }
 
 func (a *app) drawCode(c *gin.Context, status int, page codeTyped, p middleware.Problem) error {
-	return a.draw(c, status, templates.PageLoginEmailCode, templates.EmailCodeView{
+	view := templates.EmailCodeView{
 		Layout: a.layout(c, nil), Form: formOf(p, "username", page.Login), Asked: page.Asked, Login: page.Login, CodeTTL: accounts.CodeTTL,
-	})
+	}
+	if !page.Asked { // only the mail has a price
+		view.Work = a.work(c, tokens.WorkCode, p)
+	}
+	return a.draw(c, status, templates.PageLoginEmailCode, view)
 }

@@ -39,7 +39,7 @@ func statusOf(k apperr.Kind) int { return kindTable[k].status }
 var ownCode = map[string]bool{
 	"invalid_credentials": true, "step_up_required": true,
 	"email_not_verified": true, "password_change_required": true, "mail_not_configured": true,
-	"insufficient_scope": true, "cursor_unknown": true, "cursor_above_head": true,
+	"proof_of_work_required": true, "insufficient_scope": true, "cursor_unknown": true, "cursor_above_head": true,
 }
 
 // coded is an error whose code is decided by the call and not by the kind.

@@ -13,6 +13,7 @@ import (
 
 	"gatehouse/internal/apperr"
 	"gatehouse/internal/ratelimit"
+	"gatehouse/internal/work"
 	"gatehouse/verify"
 )
 
@@ -45,7 +46,12 @@ type Problem struct {
 	Fields    map[string]string
 	RequestID string
 	Wait      time.Duration
+	Work      *Work // the proof of work that is asked for; nil without one
 }
+
+// Work is what a refusal under pressure asks for. The name is here for handlers,
+// which show it.
+type Work = work.Wanted
 
 // problemJSON is the one shape of errors, OAuth's (RFC 6749, section 5.2) with
 // what a form needs beside it.
@@ -54,7 +60,25 @@ type problemJSON struct {
 	Description string            `json:"error_description"`
 	Reason      string            `json:"reason,omitempty"`
 	Fields      map[string]string `json:"fields,omitempty"`
+	Work        *workJSON         `json:"proof_of_work,omitempty"`
 	RequestID   string            `json:"request_id"`
+}
+
+// workJSON is a challenge for a program: a counter has to be found for which the
+// hash of challenge, "." and counter begins with so many zero bits.
+type workJSON struct {
+	Algorithm string `json:"algorithm"`
+	Challenge string `json:"challenge"`
+	Bits      int    `json:"bits"`
+	ExpiresIn int64  `json:"expires_in"`
+}
+
+func workOf(w *Work) *workJSON {
+	if w == nil {
+		return nil
+	}
+	c := w.Challenge
+	return &workJSON{Algorithm: "SHA-256", Challenge: c.Text, Bits: c.Bits, ExpiresIn: int64(c.Life / time.Second)}
 }
 
 // answer writes what a handler or a middleware after it failed with. When the
@@ -96,6 +120,9 @@ func (s *Set) Describe(c *gin.Context, err error) Problem {
 	p := Problem{
 		Status: statusOf(e.Kind), Code: codeOf(err, e), Reason: e.Reason,
 		RequestID: s.RequestID(c), Wait: waitOf(e),
+	}
+	if wanted, ok := work.Of(err); ok {
+		p.Work = &wanted
 	}
 	params := s.params(e, p.Wait)
 	p.Text = s.sentence(err, lang, params, "error."+e.Reason, "error."+p.Code)
@@ -167,7 +194,7 @@ func writeProblem(c *gin.Context, p Problem) {
 	if reason == p.Code {
 		reason = ""
 	}
-	body, err := json.Marshal(problemJSON{p.Code, p.Text, reason, p.Fields, p.RequestID})
+	body, err := json.Marshal(problemJSON{p.Code, p.Text, reason, p.Fields, workOf(p.Work), p.RequestID})
 	if err != nil {
 		body = []byte(`{"error":"server_error","error_description":"","request_id":""}`)
 	}

@@ -7,7 +7,7 @@ import (
 // The policies. No page needs inline script or style, and nothing is loaded
 // from another host (rule 20; ASVS 5.0, V3.4.3 and V3.4.6; CSP Level 3).
 const (
-	pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; " +
+	pagePolicy = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; " +
 		"connect-src 'self'; form-action 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 	// apiPolicy is for answers that no browser should ever draw.
 	apiPolicy = "default-src 'none'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -5,6 +5,7 @@ import (
 
 	"gatehouse/config"
 	"gatehouse/internal/ratelimit"
+	"gatehouse/internal/work"
 )
 
 // maxLimitedKeys bounds the memory of the limits in memory: about 10 MB.
@@ -22,3 +23,12 @@ func limits(c config.Config, clock func() time.Time) *ratelimit.Limits {
 }
 
 func rule(l config.Limit) ratelimit.Rule { return ratelimit.Rule{N: l.N, Per: l.Per} }
+
+// gate asks strangers for work while this node is under pressure.
+func (r *Rooms) gate() *work.Gate {
+	if r.Config.ProofOfWork == "off" {
+		return nil
+	}
+	from := r.Config.ProofOfWorkFrom
+	return work.New(r.DB, r.Box, r.Clock, &work.Pressure{Clock: r.Clock, Queue: r.Passwords.Strangers, From: from.N, Per: from.Per})
+}

@@ -21,6 +21,7 @@ import (
 	"gatehouse/internal/passwords"
 	"gatehouse/internal/ratelimit"
 	"gatehouse/internal/secrets"
+	"gatehouse/internal/work"
 	"gatehouse/keys"
 	"gatehouse/mail"
 	"gatehouse/models"
@@ -43,6 +44,7 @@ type Rooms struct {
 	Keys        *keys.Ring
 	Passwords   *passwords.Hasher
 	Limits      *ratelimit.Limits
+	Work        *work.Gate // nil when it is off
 	Mail        *mail.Mailer
 	Tokens      *tokens.Service
 	Accounts    *accounts.Service
@@ -130,6 +132,7 @@ func (r *Rooms) build(ctx context.Context) error {
 		return err
 	}
 	r.Limits = limits(r.Config, r.Clock)
+	r.Work = r.gate()
 	if r.Mail, err = mail.New(r.mailDeps()); err != nil {
 		return err
 	}
@@ -142,7 +145,7 @@ func (r *Rooms) build(ctx context.Context) error {
 		AppURL: r.Config.AppURL, AppName: r.Config.AppName, RelatedOrigins: r.Config.RelatedOrigins,
 	})
 	r.SignIn = signin.New(signin.Deps{
-		DB: r.DB, Accounts: r.Accounts, Tokens: r.Tokens, Audit: r.Audit, Passwords: r.Passwords, Limits: r.Limits,
+		DB: r.DB, Accounts: r.Accounts, Tokens: r.Tokens, Audit: r.Audit, Passwords: r.Passwords, Limits: r.Limits, Work: r.Work,
 		Metrics: r.Metrics, Box: r.Box, Factors: r.Factors, Clock: r.Clock,
 		// The strongest first: in this order people are asked for them.
 		Methods: r.methods(),
@@ -228,7 +231,7 @@ func nodeName(listenAddr string) string {
 func (r *Rooms) accountsDeps() accounts.Deps {
 	c := r.Config
 	return accounts.Deps{
-		DB: r.DB, Tokens: r.Tokens, Mail: r.Mail, Audit: r.Audit, Passwords: r.Passwords, Limits: r.Limits,
+		DB: r.DB, Tokens: r.Tokens, Mail: r.Mail, Audit: r.Audit, Passwords: r.Passwords, Limits: r.Limits, Work: r.Work,
 		Factors: r.Factors.Store(), Clock: r.Clock, Log: r.Logger,
 		Config: accounts.Config{
 			Signup: c.Signup, EmailVerification: c.EmailVerification, BaseURL: c.AppURL,

@@ -16,6 +16,7 @@ import (
 	"gatehouse/internal/passwords"
 	"gatehouse/internal/ratelimit"
 	"gatehouse/internal/secrets"
+	"gatehouse/internal/work"
 	"gatehouse/models"
 	"gatehouse/tokens"
 )
@@ -46,8 +47,10 @@ type Deps struct {
 	Audit     *audit.Log
 	Passwords *passwords.Hasher
 	Limits    *ratelimit.Limits
-	Metrics   *metrics.Metrics
-	Box       *secrets.Box
+	// Work asks strangers for work under pressure; nil never does.
+	Work    *work.Gate
+	Metrics *metrics.Metrics
+	Box     *secrets.Box
 	// Factors keeps second factors; nil is a new one over DB and Box.
 	Factors *Factors
 	// Methods are all but the password, the strongest first: in this order
@@ -167,6 +170,10 @@ func (f *Flow) signIn(ctx context.Context, in Input) (Result, error) {
 	if err := f.find(ctx, &t); err != nil {
 		return Result{}, err
 	}
+	if err := f.pay(ctx, t); err != nil {
+		refund()
+		return Result{}, err
+	}
 	s, verdict, err := f.look(ctx, audit.SignIn, t, refund)
 	if err != nil {
 		return Result{}, err
@@ -175,6 +182,23 @@ func (f *Flow) signIn(ctx context.Context, in Input) (Result, error) {
 		return f.unverified(ctx, t, s)
 	}
 	return f.begin(ctx, opening{in: in, try: t, slot: s, verdict: verdict, shown: progress{}.with(m, verdict)})
+}
+
+// pay asks strangers for work under pressure before a hash is spent on them.
+// Nobody is asked in a browser that is known for the account, and whether there
+// is an account makes no difference (security rule 14).
+func (f *Flow) pay(ctx context.Context, t try) error {
+	if t.method != f.password || knownFor(t) {
+		return nil
+	}
+	key, _, _ := accounts.CanonicalLogin(t.login)
+	return f.Work.Pass(ctx, t.by.Asks(tokens.WorkLogin, string(key)))
+}
+
+// Challenge is work to put into a form that is about to be shown to a stranger;
+// nil without pressure.
+func (f *Flow) Challenge(purpose string, by tokens.Client) *work.Challenge {
+	return f.Work.Challenge(by.Asks(purpose, ""))
 }
 
 func idOf(s *tokens.Session) models.ID {
@@ -281,6 +305,9 @@ func (f *Flow) look(ctx context.Context, action audit.Action, t try, refund func
 	}
 	if !verdict.OK || t.user == nil || !accounts.Admit(ctx, accounts.SubjectOf(t.user)).OK {
 		t.check = verdict.Check
+		if !knownFor(t) {
+			f.Work.Failed()
+		}
 		return slot{}, Verdict{}, f.refuse(ctx, action, t, verdict.why(t.method))
 	}
 	return s, verdict, nil
@@ -411,6 +438,9 @@ func outcome(res Result, err error) string {
 // nobody completed in time. It is a job of server.
 func (f *Flow) Trim(ctx context.Context) error {
 	if err := f.throttle.trim(ctx); err != nil {
+		return err
+	}
+	if err := f.Work.Trim(ctx); err != nil {
 		return err
 	}
 	for _, m := range f.Methods {

@@ -46,10 +46,10 @@ func (l *Layout) untouched(f *Form) bool {
 }
 
 func (v LoginView) key() (keptKey, bool) {
-	ok := (v.Path == "/" || v.Path == "/login") && v.ReturnTo == "" && v.Unknown == "" && v.untouched(&v.Form)
+	ok := (v.Path == "/" || v.Path == "/login") && v.ReturnTo == "" && v.Unknown == "" && v.Work == nil && v.untouched(&v.Form)
 	return keptKey{path: v.Path, operator: v.Operator, flag: v.SignupClosed, code: v.EmailCode}, ok
 }
 
 func (v RegisterView) key() (keptKey, bool) {
-	return keptKey{path: v.Path, operator: v.Operator, number: v.MinLength}, v.Path == "/register" && v.untouched(&v.Form)
+	return keptKey{path: v.Path, operator: v.Operator, number: v.MinLength}, v.Path == "/register" && v.Work == nil && v.untouched(&v.Form)
 }

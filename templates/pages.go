@@ -112,6 +112,16 @@ type LoginView struct {
 	RPID, Unknown string
 	// EmailCode shows the way to a mailed code.
 	EmailCode bool
+	Work      *Work
+}
+
+// Work is a proof of work that a form asks for; nil asks for none. A script puts
+// the answer into the field work. Ticket is what a browser without script
+// sends in its place, once its wait is over.
+type Work struct {
+	Challenge string
+	Bits      int
+	Ticket    string
 }
 
 // StepView is the second step of a sign-in. POST to its own address takes code.
@@ -165,6 +175,7 @@ type RegisterView struct {
 	Layout
 	Form
 	MinLength int // of a password
+	Work      *Work
 }
 
 // VerifyView confirms an address. POST /verify takes code or token, password
@@ -198,6 +209,7 @@ type SetupView struct {
 type ForgotView struct {
 	Layout
 	Form
+	Work *Work
 }
 
 // ResetView chooses a new password, behind a link or with the code of a mail.
@@ -233,6 +245,7 @@ type EmailCodeView struct {
 	Asked   bool
 	Login   string // what was typed, of which nobody knows whether it is an account
 	CodeTTL time.Duration
+	Work    *Work
 }
 
 // InvitationView makes an account of an invitation. POST /invitation takes token,

@@ -38,7 +38,7 @@ func inside(path string, flash ...templates.Flash) templates.Layout {
 // mistake is what a handler makes of an error in a language.
 func mistake(lang string, typed map[string]string, reason string, params map[string]any, fields ...string) templates.Form {
 	m := templates.Mistake{Reason: reason, Text: locales.Text(lang, "error."+reason, params), Fields: map[string]string{}}
-	m.Throttled = reason == "too_many_attempts"
+	m.Throttled = reason == "too_many_attempts" || strings.HasPrefix(reason, "proof_of_work")
 	for i := 0; i+1 < len(fields); i += 2 {
 		m.Fields[fields[i]] = locales.Text(lang, "field."+fields[i+1], map[string]any{"Missing": 6, "Max": 64})
 	}
@@ -52,6 +52,10 @@ func sampleToken() string {
 			`"client_id":"gatehouse","sid":"019ab1c8-0d35-7f50-a3c1-77ab53b0b1e0","jti":"019ab1c8-2f61-7bd0-8c54-0e6b43e79f13",`+
 			`"iat":1795429117,"exp":1795429717,"auth_time":1795428898,"acr":"aal1","amr":["pwd"],"scope":"account",`+
 			`"roles":["owner"],"gen":3,"cgen":0}`) + "." + base64.RawURLEncoding.EncodeToString(make([]byte, 64))
+}
+
+func sampleWork() *templates.Work {
+	return &templates.Work{Challenge: "gh1.18.1767323165.AAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAA", Bits: 18, Ticket: "ghw1.88366158.AAAAAAAAAAAAAAAAAAAAAA"}
 }
 
 func gateSamples(r *templates.Renderer, lang string) []sample {
@@ -75,6 +79,14 @@ func gateSamples(r *templates.Renderer, lang string) []sample {
 		{"login-out", templates.PageLogin, templates.LoginView{Layout: signedOut, ReturnTo: "/account/tokens"}},
 		{"login-refused", templates.PageLogin, templates.LoginView{Layout: layout("/login"), Form: mistake(lang, typed, "invalid_credentials", nil)}},
 		{"login-throttled", templates.PageLogin, templates.LoginView{Layout: layout("/login"), Form: mistake(lang, typed, "too_many_attempts", wait)}},
+		{"login-work", templates.PageLogin, templates.LoginView{Layout: layout("/login"), Work: sampleWork()}},
+		{"login-work-wanted", templates.PageLogin, templates.LoginView{
+			Layout: layout("/login"), Form: mistake(lang, typed, "proof_of_work_required", nil), Work: sampleWork(),
+		}},
+		{"login-work-wait", templates.PageLogin, templates.LoginView{
+			Layout: layout("/login"), Form: mistake(lang, typed, "proof_of_work_wait", map[string]any{"Seconds": 34}), Work: sampleWork(),
+		}},
+		{"register-work", templates.PageRegister, templates.RegisterView{Layout: layout("/register"), MinLength: 8, Work: sampleWork()}},
 		{"register", templates.PageRegister, templates.RegisterView{Layout: layout("/register"), MinLength: 8}},
 		{"register-wrong", templates.PageRegister, templates.RegisterView{
 			Layout: layout("/register"), MinLength: 8,

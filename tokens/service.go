@@ -14,6 +14,7 @@ import (
 	"gatehouse/internal/database"
 	"gatehouse/internal/ratelimit"
 	"gatehouse/internal/secrets"
+	"gatehouse/internal/work"
 	"gatehouse/keys"
 	"gatehouse/models"
 )
@@ -33,6 +34,26 @@ type Client struct {
 	// Browser is the value of the cookie by which a browser is known again;
 	// none for most programs.
 	Browser secrets.Raw
+	// Work is what came as a proof of work.
+	Work work.Shown
+}
+
+// The calls for which strangers may be asked for work.
+const (
+	WorkLogin  = "login"
+	WorkSignup = "signup"
+	WorkForgot = "forgot"
+	WorkCode   = "code"
+)
+
+// Work is what came as a proof of work. The name is here for handlers, which
+// read it from a request.
+type Work = work.Shown
+
+// Asks is a call of this client that may have to be paid for with work; name is
+// the canonical one of whom it is about, if any.
+func (c Client) Asks(purpose, name string) work.Ask {
+	return work.Ask{Purpose: purpose, Name: name, Network: ratelimit.NetworkOf(c.IP), Shown: c.Work}
 }
 
 // Subject is the row of the view "admissions": all that may be known here of

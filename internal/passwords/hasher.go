@@ -107,6 +107,10 @@ func (h *Hasher) newHash(tag []byte) argonHash {
 // refusal in a rush cost nothing but the request.
 func (h *Hasher) Ready(ctx context.Context) error { return h.queue.ready(ctx) }
 
+// Strangers is how many callers without priority wait for a hash, and how many
+// may wait in all.
+func (h *Hasher) Strangers() (waiting, limit int) { return h.queue.strangers() }
+
 // MinLength is the shortest password accepted, in characters.
 func (h *Hasher) MinLength() int { return h.minLength }
 

@@ -138,6 +138,12 @@ func (q *queue) ready(ctx context.Context) error {
 	return nil
 }
 
+func (q *queue) strangers() (waiting, limit int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.lines[strangers].len(), q.limit
+}
+
 func (q *queue) full() bool { return q.lines[known].len()+q.lines[strangers].len() >= q.limit }
 
 // mayDisplace reports whether w may take the place of a stranger.

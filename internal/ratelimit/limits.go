@@ -45,7 +45,7 @@ func (l *Limits) Take(ctx context.Context, name Name, key string) error {
 
 // TakeNetwork is Take for the network of an address in its text form.
 func (l *Limits) TakeNetwork(ctx context.Context, name Name, ip string) error {
-	return l.Take(ctx, name, networkOf(ip))
+	return l.Take(ctx, name, NetworkOf(ip))
 }
 
 // Refund takes back one event, for work that was refused elsewhere.
@@ -56,9 +56,10 @@ func (l *Limits) Refund(name Name, key string) {
 }
 
 // RefundNetwork is Refund for the network of an address.
-func (l *Limits) RefundNetwork(name Name, ip string) { l.Refund(name, networkOf(ip)) }
+func (l *Limits) RefundNetwork(name Name, ip string) { l.Refund(name, NetworkOf(ip)) }
 
-func networkOf(ip string) string {
+// NetworkOf is NetworkKey of an address in its text form.
+func NetworkOf(ip string) string {
 	addr, _ := netip.ParseAddr(ip) // what is no address shares one key
 	return NetworkKey(addr)
 }

@@ -24,6 +24,7 @@ import (
 	"gatehouse/internal/passwords"
 	"gatehouse/internal/ratelimit"
 	"gatehouse/internal/testkit"
+	"gatehouse/internal/work"
 	"gatehouse/keys"
 	"gatehouse/mail"
 	"gatehouse/models"
@@ -45,6 +46,9 @@ type Options struct {
 	FreeTries         int
 	MFA               string // optional
 	EmailCode         bool
+	// Pressure is how many strangers wait for a hash, of 64, for whoever asks for
+	// work then; nil asks nobody.
+	Pressure func() int
 	// Limits are rules for some rows of the table of limits; the others are off.
 	Limits map[ratelimit.Name]ratelimit.Rule
 	Parts  []handlers.Part
@@ -148,8 +152,12 @@ func (s *Server) build() {
 		},
 	})
 	s.Factors = signin.NewFactors(s.DB, box)
+	var gate *work.Gate
+	if o.Pressure != nil {
+		gate = work.New(s.DB, box, now, &work.Pressure{Clock: now, Queue: func() (int, int) { return o.Pressure(), 64 }})
+	}
 	s.Accounts = accounts.New(accounts.Deps{
-		Factors: s.Factors.Store(), DB: s.DB, Tokens: s.Tokens, Mail: s.Mail, Audit: record, Passwords: hasher, Limits: s.Limits, Clock: now, Log: log,
+		Factors: s.Factors.Store(), DB: s.DB, Tokens: s.Tokens, Mail: s.Mail, Audit: record, Passwords: hasher, Limits: s.Limits, Work: gate, Clock: now, Log: log,
 		Config: accounts.Config{
 			Signup: o.Signup, EmailVerification: o.EmailVerification, BaseURL: o.AppURL,
 			MailPerAddress: ratelimit.Rule{N: 100, Per: time.Hour},
@@ -159,7 +167,7 @@ func (s *Server) build() {
 		DB: s.DB, Accounts: s.Accounts, Audit: record, Limits: s.Limits, Clock: now, AppURL: o.AppURL,
 	})
 	s.SignIn = signin.New(signin.Deps{
-		DB: s.DB, Accounts: s.Accounts, Tokens: s.Tokens, Audit: record, Passwords: hasher, Limits: s.Limits, Metrics: metrics.New(),
+		DB: s.DB, Accounts: s.Accounts, Tokens: s.Tokens, Audit: record, Passwords: hasher, Limits: s.Limits, Work: gate, Metrics: metrics.New(),
 		Box: box, Clock: now, Factors: s.Factors,
 		Methods: s.methods(hasher),
 		Config:  signin.Config{FreeTries: o.FreeTries, MFA: o.MFA},
