@@ -234,7 +234,7 @@ func TestForgedAnswersOfAnAuthenticatorAreRefused(t *testing.T) {
 
 	k.verified(false)
 	b.do(chromedp.Click(addForm+" button", chromedp.ByQuery))
-	b.says(addForm, "No passkey was used")
+	b.says(addForm, "Nothing happened: your device closed")
 	k.verified(true)
 	b.press(addForm + " button")
 	b.wantText("[role=status]", "is added")
@@ -245,7 +245,7 @@ func TestForgedAnswersOfAnAuthenticatorAreRefused(t *testing.T) {
 	k.verified(false)
 	k.present(true)
 	b.do(chromedp.Click(loginForm+" button", chromedp.ByQuery))
-	b.says(loginForm, "No passkey was used")
+	b.says(loginForm, "Nothing happened: your device closed")
 	k.verified(true)
 
 	for name, bits := range map[string]*webauthn.SetResponseOverrideBitsParams{

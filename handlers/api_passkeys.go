@@ -146,19 +146,40 @@ func (a *app) apiRemovePasskey(c *gin.Context) error {
 	return a.ended(c, receipt)
 }
 
+type reauthPasskeyBody struct {
+	// RPID is a domain of before a move; "" is ours.
+	RPID string `json:"rp_id"`
+}
+
 // apiReauthPasskeyBegin answers POST /api/v1/reauth/passkey/begin.
 func (a *app) apiReauthPasskeyBegin(c *gin.Context) error {
-	if err := middleware.DecodeOptionalJSON(c.Request, &struct{}{}); err != nil {
+	var in reauthPasskeyBody
+	if err := middleware.DecodeOptionalJSON(c.Request, &in); err != nil {
 		return err
 	}
 	me := whoIs(c)
-	return options(c, "")(a.Passkeys.BeginStepUp(c.Request.Context(), me.user, me.session))
+	return options(c, "")(a.Passkeys.BeginStepUp(c.Request.Context(), me.user, me.session, in.RPID))
 }
 
 // reauthPasskeyBegin answers POST /account/reauth/passkey/begin to the script.
 func (a *app) reauthPasskeyBegin(c *gin.Context) error {
+	form, err := middleware.ParseForm(c.Request, "rp_id")
+	if err != nil {
+		return err
+	}
 	s := middleware.Session(c)
-	return options(c, "")(a.Passkeys.BeginStepUp(c.Request.Context(), s.UserID, s.ID))
+	return options(c, "")(a.Passkeys.BeginStepUp(c.Request.Context(), s.UserID, s.ID, form.Get("rp_id")))
+}
+
+// otherDomains are the domains of somebody's passkeys besides the one that is
+// asked for at first.
+func (a *app) otherDomains(c *gin.Context, user models.ID) ([]string, error) {
+	list, err := a.Passkeys.List(c.Request.Context(), user)
+	found := signin.DomainsOf(list, a.Passkeys.RPID())
+	if len(found) == 0 {
+		return nil, err
+	}
+	return found[1:], err
 }
 
 // related answers GET /.well-known/webauthn: whose pages may use our passkeys

@@ -36,12 +36,12 @@ func (a *app) passkeyForm(c *gin.Context) error {
 	if err != nil || !here {
 		return err
 	}
-	return a.drawStep(c, ok200, "passkey", w, none)
+	return a.drawPasskeyStep(c, ok200, w, none)
 }
 
 // passkeyBegin answers POST /login/passkey/begin to the script of the page.
 func (a *app) passkeyBegin(c *gin.Context) error {
-	form, err := middleware.ParseForm(c.Request, "step")
+	form, err := middleware.ParseForm(c.Request, "step", "rp_id")
 	if err != nil {
 		return err
 	}
@@ -51,9 +51,9 @@ func (a *app) passkeyBegin(c *gin.Context) error {
 		if err != nil {
 			return err
 		}
-		return options(c, "")(a.Passkeys.BeginSecond(ctx, w))
+		return options(c, "")(a.Passkeys.BeginSecond(ctx, w, form.Get("rp_id")))
 	}
-	return options(c, "")(a.Passkeys.BeginSignIn(ctx, a.holder(c), a.by(c).IP))
+	return options(c, "")(a.Passkeys.BeginSignIn(ctx, a.holder(c), a.by(c).IP, form.Get("rp_id")))
 }
 
 // options writes what a browser is asked for.
@@ -123,7 +123,7 @@ func (a *app) passkeySecond(c *gin.Context, answer *signin.PasskeyAnswer) error 
 		if err != nil || !here {
 			return err
 		}
-		return a.drawStep(c, status, "passkey", w, p)
+		return a.drawPasskeyStep(c, status, w, p)
 	})
 }
 
@@ -158,6 +158,8 @@ type passkeyBeginBody struct {
 	Attempt string `json:"attempt"`
 	// Username is read and not used: the answer is the same for every name.
 	Username string `json:"username"`
+	// RPID is a domain of before a move; "" is ours.
+	RPID string `json:"rp_id"`
 }
 
 type passkeyFinishBody struct {
@@ -174,13 +176,13 @@ func (a *app) apiPasskeyBegin(c *gin.Context) error {
 	ctx := c.Request.Context()
 	if in.Attempt == "" {
 		holder := secrets.NewToken(holderPrefix).Reveal()
-		return options(c, holder)(a.Passkeys.BeginSignIn(ctx, holder, a.by(c).IP))
+		return options(c, holder)(a.Passkeys.BeginSignIn(ctx, holder, a.by(c).IP, in.RPID))
 	}
 	w, err := a.SignIn.Waiting(ctx, in.Attempt, false)
 	if err != nil {
 		return middleware.WithCode("invalid_credentials", err)
 	}
-	return options(c, in.Attempt)(a.Passkeys.BeginSecond(ctx, w))
+	return options(c, in.Attempt)(a.Passkeys.BeginSecond(ctx, w, in.RPID))
 }
 
 // apiPasskeyFinish answers POST /api/v1/login/passkey/finish.

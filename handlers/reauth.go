@@ -31,7 +31,10 @@ func (a *app) reauthPage(c *gin.Context, status int, typed reauthTyped, p middle
 	if err != nil {
 		return err
 	}
-	if !slices.Contains(ways, typed.Method) && len(ways) > 0 {
+	switch {
+	case len(ways) == 0:
+		typed.Method = ""
+	case !slices.Contains(ways, typed.Method):
 		typed.Method = ways[0]
 	}
 	return a.drawReauth(c, status, u, typed, otherWays(ways, typed.Method), p)

@@ -17,10 +17,14 @@ import (
 // The pages before the door.
 
 func (a *app) drawLogin(c *gin.Context, status int, typed loginTyped, p middleware.Problem) error {
+	old, err := a.Passkeys.OldDomains(c.Request.Context())
+	if err != nil {
+		return err
+	}
 	return a.draw(c, status, templates.PageLogin, templates.LoginView{
 		Layout: a.layout(c, nil), Form: formOf(p, "username", typed.Username), Work: a.work(c, tokens.WorkLogin, p),
 		ReturnTo: typed.ReturnTo, SignupClosed: a.Config.SignupClosed, EmailCode: a.Config.EmailCode,
-		Passkeys: a.Passkeys.Available(), RPID: a.Passkeys.RPID(), Unknown: typed.Unknown,
+		Passkeys: a.Passkeys.Available(), RPID: a.Passkeys.RPID(), Unknown: typed.Unknown, Domains: old,
 	})
 }
 
@@ -28,6 +32,18 @@ func (a *app) drawLogin(c *gin.Context, status int, typed loginTyped, p middlewa
 func (a *app) drawStep(c *gin.Context, status int, method string, w signin.Waiting, p middleware.Problem) error {
 	return a.draw(c, status, "login_"+method, templates.StepView{
 		Layout: a.layout(c, nil), Form: formOf(p), Login: loginName(w.User), Ways: otherWays(w.Next, method),
+	})
+}
+
+// drawPasskeyStep draws the page of a passkey after a password. Passkeys of
+// another domain have a button of their own: a browser takes one at a time.
+func (a *app) drawPasskeyStep(c *gin.Context, status int, w signin.Waiting, p middleware.Problem) error {
+	others, err := a.otherDomains(c, w.User.ID)
+	if err != nil {
+		return err
+	}
+	return a.draw(c, status, templates.PageLoginPasskey, templates.StepView{
+		Layout: a.layout(c, nil), Form: formOf(p), Login: loginName(w.User), Ways: otherWays(w.Next, "passkey"), Domains: others,
 	})
 }
 
@@ -103,9 +119,22 @@ func (a *app) drawUndo(c *gin.Context, status int, token string, undo accounts.E
 }
 
 func (a *app) drawReauth(c *gin.Context, status int, u *models.User, typed reauthTyped, ways []string, p middleware.Problem) error {
-	return a.draw(c, status, templates.PageReauth, templates.ReauthView{
+	view := templates.ReauthView{
 		Layout: a.layout(c, u), Form: formOf(p), Login: loginName(u), ReturnTo: typed.Back, Method: typed.Method, Ways: ways,
-	})
+	}
+	var err error
+	switch typed.Method {
+	case "passkey":
+		view.Domains, err = a.otherDomains(c, u.ID)
+	case "":
+		var level string
+		level, err = a.Accounts.ProofLevel(c.Request.Context(), u.ID)
+		view.NoWay, view.NeedPassword = true, level == signin.AAL2
+	}
+	if err != nil {
+		return err
+	}
+	return a.draw(c, status, templates.PageReauth, view)
 }
 
 func (a *app) drawContinue(c *gin.Context, u *models.User, pending middleware.Pending) error {

@@ -46,6 +46,7 @@ type Passkeys struct {
 	PasskeyDeps
 	rp         relyingParty
 	ceremonies ceremonies
+	old        domains
 }
 
 // NewPasskeys builds the method.

@@ -140,7 +140,6 @@ func TestOfManyRisesWithOneChallengeOneWins(t *testing.T) {
 	})
 }
 
-
 func TestASignInMakesOnePasskeyUnder32Tries(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		h.person("mara@harbour.example", "mara")

@@ -16,53 +16,52 @@ const (
 // BeginSignIn makes a challenge for somebody who has said nothing about
 // themselves, and must not: the answer is the same for every name, so that it
 // tells of none (security rule 14). bound is the browser or the program that
-// asks; ip is counted against its network.
-func (p *Passkeys) BeginSignIn(ctx context.Context, bound, ip string) (PasskeyOptions, error) {
+// asks; ip is counted against its network. domain is "" or one of OldDomains.
+func (p *Passkeys) BeginSignIn(ctx context.Context, bound, ip, domain string) (PasskeyOptions, error) {
 	if !p.Available() {
 		return PasskeyOptions{}, ErrNoPasskeys
 	}
 	if err := p.Limits.TakeNetwork(ctx, ratelimit.Passkey, ip); err != nil {
 		return PasskeyOptions{}, err
 	}
+	domain, err := p.askedDomain(ctx, domain)
+	if err != nil {
+		return PasskeyOptions{}, err
+	}
 	challenge, err := p.ceremonies.begin(ctx, ceremonySignIn, bound)
-	return getOptions(p.rp.id, challenge, nil, verifyRequired), err
+	return getOptions(domain, challenge, nil, verifyRequired), err
 }
 
-// BeginSecond makes a challenge for half a sign-in.
-func (p *Passkeys) BeginSecond(ctx context.Context, w Waiting) (PasskeyOptions, error) {
-	return p.ask(ctx, w.User.ID, ceremonySecond, w.ID.String(), verifyPreferred)
+// BeginSecond makes a challenge for half a sign-in. domain is "", or one of those
+// that its owner has passkeys of.
+func (p *Passkeys) BeginSecond(ctx context.Context, w Waiting, domain string) (PasskeyOptions, error) {
+	return p.ask(ctx, w.User.ID, domain, asking{ceremonySecond, w.ID.String(), verifyPreferred})
 }
 
 // BeginStepUp makes a challenge for somebody who is signed in.
-func (p *Passkeys) BeginStepUp(ctx context.Context, user, session models.ID) (PasskeyOptions, error) {
-	return p.ask(ctx, user, ceremonyStepUp, session.String(), verifyRequired)
+func (p *Passkeys) BeginStepUp(ctx context.Context, user, session models.ID, domain string) (PasskeyOptions, error) {
+	return p.ask(ctx, user, domain, asking{ceremonyStepUp, session.String(), verifyRequired})
 }
 
-// ask names the passkeys of an account.
-func (p *Passkeys) ask(ctx context.Context, user models.ID, kind ceremony, bound, verification string) (PasskeyOptions, error) {
+// asking is a ceremony, who is given its challenge, and what is asked about who
+// uses the authenticator.
+type asking struct {
+	kind                ceremony
+	bound, verification string
+}
+
+// ask names the passkeys of an account. A browser takes one domain at a time, and
+// asks an old one whether our pages may use its passkeys (Level 3, section 5.11).
+func (p *Passkeys) ask(ctx context.Context, user models.ID, domain string, a asking) (PasskeyOptions, error) {
 	list, err := p.List(ctx, user)
 	if err != nil {
 		return PasskeyOptions{}, err
 	}
-	rpID := p.domainOf(list)
-	if rpID == "" {
-		return PasskeyOptions{}, ErrNoPasskeys
+	if domain, err = p.domainAmong(list, domain); err != nil {
+		return PasskeyOptions{}, err
 	}
-	challenge, err := p.ceremonies.begin(ctx, kind, bound)
-	return getOptions(rpID, challenge, list, verification), err
-}
-
-// domainOf is the domain to ask for: ours, or the one of before a move when all
-// passkeys are of that time. A browser takes one domain at a time, and asks the
-// old one whether our pages may use its passkeys (Level 3, section 5.11).
-func (p *Passkeys) domainOf(list []models.Passkey) (rpID string) {
-	for _, k := range list {
-		if k.RPID == p.rp.id {
-			return k.RPID
-		}
-		rpID = k.RPID
-	}
-	return rpID
+	challenge, err := p.ceremonies.begin(ctx, a.kind, a.bound)
+	return getOptions(domain, challenge, list, a.verification), err
 }
 
 // BeginRegister makes a challenge for a new passkey. conditional is for a

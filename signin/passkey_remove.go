@@ -39,7 +39,7 @@ func (f *Flow) RemovePasskey(ctx context.Context, o PasskeyOwner, id models.ID) 
 }
 
 func (f *Flow) removeKey(tx *gorm.DB, p *Passkeys, o PasskeyOwner, key *models.Passkey) (why, err error) {
-	if why, err = p.stays(tx, o.User.ID, f.required(o.User)); why != nil || err != nil {
+	if why, err = p.stays(tx, key, f.required(o.User)); why != nil || err != nil {
 		return why, err
 	}
 	res := tx.Exec(`DELETE FROM passkeys WHERE id = ? AND user_id = ?`, key.ID, o.User.ID)
@@ -55,23 +55,29 @@ func (f *Flow) removeKey(tx *gorm.DB, p *Passkeys, o PasskeyOwner, key *models.P
 	return nil, p.tell(tx, o, audit.FactorRemoved, mail.KindFactorRemoved, key)
 }
 
-// stays says why the only passkey of an account cannot go. It takes the
-// account's row first, so that two removals stand in line and cannot take both
-// (an UPDATE that changes nothing locks it on MySQL; SQLite has one writer).
-func (p *Passkeys) stays(tx *gorm.DB, user models.ID, required bool) (why, err error) {
+// stays says why a passkey cannot go: it is the last that opens an account
+// without a password by itself, or the last factor that the policy asks for. One
+// of a domain that no browser can be asked for here completes a sign-in and
+// opens none. It takes the account's row first, so that two removals stand in
+// line and cannot take both (an UPDATE that changes nothing locks it on MySQL;
+// SQLite has one writer).
+func (p *Passkeys) stays(tx *gorm.DB, key *models.Passkey, required bool) (why, err error) {
+	user := key.UserID
 	if err := tx.Exec(`UPDATE users SET sign_ins = sign_ins WHERE id = ?`, user).Error; err != nil {
 		return nil, err
 	}
-	var has struct{ Passkeys, Apps, Passwords int64 }
-	err = tx.Raw(`SELECT (SELECT COUNT(*) FROM passkeys WHERE user_id = ?) AS passkeys,
+	var left struct{ Passkeys, Alone, Apps, Passwords int64 }
+	err = tx.Raw(`SELECT (SELECT COUNT(*) FROM passkeys WHERE user_id = ? AND id <> ?) AS passkeys,
+ (SELECT COUNT(*) FROM passkeys WHERE user_id = ? AND id <> ? AND rp_id IN ?) AS alone,
  (SELECT COUNT(*) FROM totp_factors WHERE user_id = ?) AS apps,
- (SELECT COUNT(*) FROM users WHERE id = ? AND password_hash <> '') AS passwords`, user, user, user).Scan(&has).Error
+ (SELECT COUNT(*) FROM users WHERE id = ? AND password_hash <> '') AS passwords`,
+		user, key.ID, user, key.ID, p.aloneDomains(), user, user).Scan(&left).Error
 	switch {
-	case err != nil || has.Passkeys > 1:
+	case err != nil:
 		return nil, err
-	case has.Passwords == 0:
+	case left.Passwords == 0 && left.Alone == 0:
 		return ErrLastWayIn, nil
-	case required && has.Apps == 0:
+	case required && left.Passkeys+left.Apps == 0:
 		return ErrLastFactor, nil
 	}
 	return nil, nil

@@ -17,6 +17,8 @@ type relyingParty struct {
 	// origins are the addresses from which a page may use the passkeys, our
 	// own first (Level 3, sections 5.11 and 13.4.9).
 	origins []string
+	// older are the domains that may be asked for besides.
+	older []string
 }
 
 // newRelyingParty reads APP_URL and the origins that may share its passkeys.
@@ -29,7 +31,7 @@ func newRelyingParty(appURL, name string, related []string) relyingParty {
 	if name == "" {
 		name = host
 	}
-	rp := relyingParty{id: host, name: name, origins: []string{own}}
+	rp := relyingParty{id: host, name: name, origins: []string{own}, older: olderDomains(appURL, related)}
 	for _, one := range related {
 		if origin, _ := originOf(one); origin != "" && !slices.Contains(rp.origins, origin) {
 			rp.origins = append(rp.origins, origin)

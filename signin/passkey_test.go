@@ -68,7 +68,7 @@ func (h *house) passkey(u *models.User, a *testkit.Authenticator) models.Passkey
 
 func (h *house) challenge() []byte {
 	h.t.Helper()
-	return h.options(h.keys.BeginSignIn(h.ctx(), browser, visitor.IP))
+	return h.options(h.keys.BeginSignIn(h.ctx(), browser, visitor.IP, ""))
 }
 
 func (h *house) withPasskey(credential []byte) (Result, error) {
@@ -184,10 +184,10 @@ func TestAChallengeIsForOneHolderAndOneCeremony(t *testing.T) {
 		h.passkey(u, a)
 		session := models.NewID()
 		for name, options := range map[string][]byte{
-			"another browser": h.options(h.keys.BeginSignIn(h.ctx(), "another", visitor.IP)),
-			"a step-up":       h.options(h.keys.BeginStepUp(h.ctx(), u.ID, session)),
+			"another browser": h.options(h.keys.BeginSignIn(h.ctx(), "another", visitor.IP, "")),
+			"a step-up":       h.options(h.keys.BeginStepUp(h.ctx(), u.ID, session, "")),
 			"a registration":  h.options(h.keys.BeginRegister(h.ctx(), u, session, false)),
-			"a second step":   h.options(h.keys.BeginSecond(h.ctx(), Waiting{ID: session, User: u})),
+			"a second step":   h.options(h.keys.BeginSecond(h.ctx(), Waiting{ID: session, User: u}, "")),
 			"nobody":          options("somebody"),
 		} {
 			a.UserHandle = u.ID.Bytes()
@@ -221,7 +221,7 @@ func TestChallengesOfOneNetworkAreBounded(t *testing.T) {
 	h.keys.Limits = ratelimit.NewLimits(ratelimit.New(h.clock.Now, 0), map[ratelimit.Name]ratelimit.Rule{ratelimit.Passkey: {N: 2, Per: time.Minute}})
 	h.challenge()
 	h.challenge()
-	_, err := h.keys.BeginSignIn(h.ctx(), browser, visitor.IP)
+	_, err := h.keys.BeginSignIn(h.ctx(), browser, visitor.IP, "")
 	wantReason(t, err, "too_many_attempts")
 }
 
@@ -288,7 +288,7 @@ func (h *house) second(attempt secrets.Raw, a *testkit.Authenticator) ([]byte, W
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	return a.Get(h.options(h.keys.BeginSecond(h.ctx(), w))), w
+	return a.Get(h.options(h.keys.BeginSecond(h.ctx(), w, ""))), w
 }
 
 func (h *house) carryOn(attempt secrets.Raw, credential []byte) (Result, error) {
@@ -342,12 +342,12 @@ func TestAPasskeyProvesOnceMore(t *testing.T) {
 			t.Fatal(err)
 		}
 		h.clock.Advance(time.Hour)
-		proof, err := h.stepUp(u, res.Session.ID, a.Get(h.options(h.keys.BeginStepUp(h.ctx(), u.ID, res.Session.ID))))
+		proof, err := h.stepUp(u, res.Session.ID, a.Get(h.options(h.keys.BeginStepUp(h.ctx(), u.ID, res.Session.ID, ""))))
 		if err != nil || proof.AAL != AAL2 || !proof.At.Equal(h.clock.Now()) {
 			t.Errorf("%+v, %v", proof, err)
 		}
 		a.Flags &^= testkit.UserVerified
-		_, err = h.stepUp(u, res.Session.ID, a.Get(h.options(h.keys.BeginStepUp(h.ctx(), u.ID, res.Session.ID))))
+		_, err = h.stepUp(u, res.Session.ID, a.Get(h.options(h.keys.BeginStepUp(h.ctx(), u.ID, res.Session.ID, ""))))
 		wantReason(t, err, "passkey_refused")
 	})
 }

@@ -164,7 +164,10 @@ func (f *Flow) writeProof(tx *gorm.DB, r Reproof, o opening, at time.Time) (star
 // Ways lists the methods by which the person of a session can give the proof
 // that changes of this account want, the strongest first. None is weaker than
 // that: beside a second factor the password is offered to a session alone that
-// has not shown it, because the other factor goes on top of it.
+// has not shown it, because the other factor goes on top of it. None leads
+// nowhere either: the code of an app is no proof of two factors for who came by
+// a mailed code and has no password to go with it. Where there is no way, a
+// fresh sign-in is the proof.
 func (f *Flow) Ways(ctx context.Context, s *tokens.Session) ([]string, error) {
 	u, err := f.Accounts.Get(ctx, s.UserID)
 	if err != nil {
@@ -174,12 +177,14 @@ func (f *Flow) Ways(ctx context.Context, s *tokens.Session) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	knows := s.ACR == AAL2 || s.AMR.Has("pwd")
+	typed, err := f.password.Enrolled(ctx, a)
+	if err != nil {
+		return nil, err
+	}
 	var names []string
-	for _, m := range append(slices.Clone(f.Methods), f.password) {
-		if m.Uses()&StepUp == 0 {
-			continue
-		}
-		if m == f.password && len(names) > 0 && (s.ACR == AAL2 || s.AMR.Has("pwd")) {
+	for _, m := range f.Methods {
+		if m.Uses()&StepUp == 0 || m.Uses()&First == 0 && !knows && !typed {
 			continue
 		}
 		has, err := m.Enrolled(ctx, a)
@@ -189,6 +194,9 @@ func (f *Flow) Ways(ctx context.Context, s *tokens.Session) ([]string, error) {
 		if has {
 			names = append(names, m.Name())
 		}
+	}
+	if typed && (len(names) == 0 || !knows) {
+		names = append(names, f.password.Name())
 	}
 	return names, nil
 }

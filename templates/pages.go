@@ -110,6 +110,8 @@ type LoginView struct {
 	// browser may forget.
 	Passkeys      bool
 	RPID, Unknown string
+	// Domains are those of before a move that people still have passkeys of.
+	Domains []string
 	// EmailCode shows the way to a mailed code.
 	EmailCode bool
 	Work      *Work
@@ -131,6 +133,9 @@ type StepView struct {
 	Login string // who is signing in
 	// Ways are the other methods that would do, by name.
 	Ways []string
+	// Domains are those of passkeys that were made before a move; each has a
+	// button of its own.
+	Domains []string
 }
 
 // LostView takes lost factors away. POST /login/reset takes token, username and
@@ -323,6 +328,12 @@ type ReauthView struct {
 	Method   string
 	// Ways are the other methods that would do, by name.
 	Ways []string
+	// Domains are those of passkeys that were made before a move; each has a
+	// button of its own.
+	Domains []string
+	// NoWay says that nothing of the account can prove it here: a fresh sign-in
+	// does, or with NeedPassword a password that has to be set first.
+	NoWay, NeedPassword bool
 }
 
 // ContinueView shows a form that waited for a proof: its button posts Fields to

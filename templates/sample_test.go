@@ -72,10 +72,12 @@ func gateSamples(r *templates.Renderer, lang string) []sample {
 	return []sample{
 		{"login", templates.PageLogin, templates.LoginView{Layout: layout("/login")}},
 		{"login-passkeys", templates.PageLogin, templates.LoginView{Layout: layout("/login"), Passkeys: true}},
+		{"login-domains", templates.PageLogin, templates.LoginView{Layout: layout("/login"), ReturnTo: "/account", Passkeys: true, Domains: []string{"old.example"}}},
 		{"login-unknown", templates.PageLogin, templates.LoginView{
 			Layout: layout("/login"), Passkeys: true, RPID: "localhost", Unknown: "AAAA", Form: mistake(lang, nil, "passkey_unknown", nil),
 		}},
 		{"login-passkey", templates.PageLoginPasskey, templates.StepView{Layout: layout("/login/passkey"), Login: "mara", Ways: []string{"totp"}}},
+		{"login-passkey-domains", templates.PageLoginPasskey, templates.StepView{Layout: layout("/login/passkey"), Login: "mara", Domains: []string{"old.example"}}},
 		{"login-out", templates.PageLogin, templates.LoginView{Layout: signedOut, ReturnTo: "/account/tokens"}},
 		{"login-refused", templates.PageLogin, templates.LoginView{Layout: layout("/login"), Form: mistake(lang, typed, "invalid_credentials", nil)}},
 		{"login-throttled", templates.PageLogin, templates.LoginView{Layout: layout("/login"), Form: mistake(lang, typed, "too_many_attempts", wait)}},
@@ -129,6 +131,9 @@ func gateSamples(r *templates.Renderer, lang string) []sample {
 			Form: mistake(lang, typed, "validation_failed", nil, "password", "common"),
 		}},
 		{"reauth", templates.PageReauth, templates.ReauthView{Layout: inside("/account/reauth"), Login: "mara", ReturnTo: "/account/tokens", Method: "password"}},
+		{"reauth-passkey", templates.PageReauth, templates.ReauthView{Layout: inside("/account/reauth"), Login: "mara", ReturnTo: "/account/tokens", Method: "passkey", Domains: []string{"old.example"}}},
+		{"reauth-anew", templates.PageReauth, templates.ReauthView{Layout: inside("/account/reauth"), Login: "mara", ReturnTo: "/account/tokens", NoWay: true}},
+		{"reauth-password-first", templates.PageReauth, templates.ReauthView{Layout: inside("/account/reauth"), Login: "mara", ReturnTo: "/account/tokens", NoWay: true, NeedPassword: true}},
 		{"reauth-code", templates.PageReauth, templates.ReauthView{Layout: inside("/account/reauth"), Login: "mara", ReturnTo: "/account/tokens", Method: "totp", Ways: []string{"password"}}},
 		{"continue", templates.PageContinue, templates.ContinueView{
 			Layout: inside("/account/reauth/continue"), Path: "/account/email", Fields: []templates.ContinueField{{Name: "email", Value: "mara@new.example"}},

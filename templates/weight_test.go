@@ -32,6 +32,9 @@ func TestPagesStayLight(t *testing.T) {
 		if s.page == templates.PageLogin && !strings.Contains(s.name, "work") { // under pressure a page may weigh more
 			limit = loginLimit
 		}
+		if s.name == "login-domains" {
+			limit += 256 // one more button, only while a move of domain is under way
+		}
 		if len(body) > limit {
 			t.Errorf("%d bytes, at most %d", len(body), limit)
 		}

@@ -44,14 +44,18 @@ function send(form, c) {
   form.submit();
 }
 
+// A browser asks one thing at a time, whichever form began it; the words for what
+// can go wrong stand in the first.
+let waiting;
+const words = document.querySelector("[data-cancelled]")?.dataset;
+
 for (const form of document.querySelectorAll("form[data-begin]")) {
   const note = form.querySelector("[role=alert]");
   const tell = (key) => {
-    note.textContent = note.dataset[key];
+    note.textContent = words[key];
     note.hidden = false;
   };
   const create = "create" in form.dataset;
-  let waiting;
   const run = async (mediation) => {
     waiting?.abort();
     const { signal } = (waiting = new AbortController());
