@@ -22,11 +22,13 @@ const (
 	PermitInvite Permission = "invite"
 	// PermitAudit lets somebody read the record of who did what.
 	PermitAudit Permission = "audit"
+	// PermitFactors lets somebody see how many accounts have which factors.
+	PermitFactors Permission = "factors"
 )
 
 // Permits reports whether roles have a permission.
 func Permits(roles models.Words, p Permission) bool {
-	return roles.Has(RoleOwner) || roles.Has(RoleAdmin) && (p == PermitInvite || p == PermitAudit)
+	return roles.Has(RoleOwner) || roles.Has(RoleAdmin) && (p == PermitInvite || p == PermitAudit || p == PermitFactors)
 }
 
 // mayGive keeps everybody but an owner from making others as powerful as

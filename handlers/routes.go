@@ -146,6 +146,7 @@ var table = []Route{
 	{get, "/admin/invitations", Page, guards(Session, permitted(accounts.PermitInvite), StepUp), (*app).invitations},
 	{post, "/admin/invitations", Page, guards(Session, permitted(accounts.PermitInvite), StepUp), (*app).changeInvitations},
 	{get, "/admin/audit", Page, guards(Session, permitted(accounts.PermitAudit)), (*app).audit},
+	{get, "/admin/factors", Page, guards(Session, permitted(accounts.PermitFactors)), (*app).factorCountsPage},
 
 	{get, "/dev/inbox", Page, guards(DevInbox), (*app).inbox},
 	{get, "/dev/inbox.json", API, guards(DevInbox), (*app).inboxJSON},
@@ -197,6 +198,7 @@ var table = []Route{
 
 	{get, "/api/v1/admin/invitations", API, guards(Bearer, Account, permitted(accounts.PermitInvite)), (*app).apiInvitations},
 	{post, "/api/v1/admin/invitations", API, guards(Bearer, Account, permitted(accounts.PermitInvite), StepUp), (*app).apiInvite},
+	{get, "/api/v1/admin/factors", API, guards(Bearer, Account, permitted(accounts.PermitFactors)), (*app).apiFactorCounts},
 	{remove, "/api/v1/admin/invitations/:id", API, guards(Bearer, Account, permitted(accounts.PermitInvite), Recent), (*app).apiWithdrawInvitation},
 	{get, "/api/v1/admin/audit", API, guards(Bearer, Account, permitted(accounts.PermitAudit)), (*app).apiAudit},
 

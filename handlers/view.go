@@ -61,7 +61,7 @@ func who(u *models.User) *templates.Who {
 		return nil
 	}
 	w := &templates.Who{Name: u.Name, Login: loginName(u), Invites: accounts.Permits(u.Roles, accounts.PermitInvite),
-		Audits: accounts.Permits(u.Roles, accounts.PermitAudit)}
+		Audits: accounts.Permits(u.Roles, accounts.PermitAudit), Counts: accounts.Permits(u.Roles, accounts.PermitFactors)}
 	if w.Name == "" {
 		w.Name = w.Login
 	}

@@ -70,7 +70,7 @@ func (a *app) drawTOTP(c *gin.Context, status int, u *models.User, seed *signin.
 
 // drawCodes shows recovery codes, once. news is the message above them.
 func (a *app) drawCodes(c *gin.Context, u *models.User, news string, codes []string, back string) error {
-	view := templates.CodesView{Layout: a.layout(c, u), Codes: codes, Back: back}
+	view := templates.CodesView{Layout: a.layout(c, u), Codes: codes, Site: a.Config.AppURL, Back: back}
 	if news != "" {
 		view.Flash = append(view.Flash, a.Pages.Flash(a.web.Lang(c), templates.Good, news, nil))
 	}

@@ -155,8 +155,8 @@ func checkFactors(ctx context.Context, db *database.DB) finding {
 	if err != nil {
 		return finding{Check: "factors", Level: mail.OK, Text: "nobody to count yet"}
 	}
-	return finding{Check: "factors", Level: mail.OK,
-		Text: fmt.Sprintf("%d accounts without a second factor, %d with one, %d with several", n.None, n.One, n.Several)}
+	return finding{Check: "factors", Level: mail.OK, Text: fmt.Sprintf(
+		"%d accounts without a second factor, %d with one, %d with several; %d of %d administrators without", n.None, n.One, n.Several, n.AdminsNone, n.Admins)}
 }
 
 // checkFlush looks whether a crash of the machine can lose what was answered

@@ -48,8 +48,10 @@ const (
 	PageInvitation  = "invitation"  // InvitationView
 	PageInvitations = "invitations" // InvitationsView
 	PageAudit       = "audit"       // AuditView
-	PageData        = "data"        // DataView
-	PageClose       = "close"       // CloseView
+
+	PageFactorCounts = "factor_counts" // FactorCountsView
+	PageData         = "data"          // DataView
+	PageClose        = "close"         // CloseView
 
 	PageInbox = "inbox" // InboxView
 	PageDocs  = "docs"  // DocsView
@@ -75,8 +77,9 @@ type Layout struct {
 type Who struct {
 	Name  string // what to call them: name, else username, else address
 	Login string // the address or username that they sign in with
-	// Invites shows the way to the invitations, Audits that to the record.
-	Invites, Audits bool
+	// Invites shows the way to the invitations, Audits that to the record, Counts
+	// that to the counts of factors.
+	Invites, Audits, Counts bool
 }
 
 // Kind colours a message.
@@ -169,6 +172,8 @@ type EnrolView struct {
 type CodesView struct {
 	Layout
 	Codes []string
+	// Site is our address, for the print.
+	Site string
 	// File is the download, in the page itself: the codes have no address.
 	File template.URL
 	Back string
@@ -305,6 +310,16 @@ type AuditRow struct {
 
 // AuditPerson is somebody in the record; without an ID it is nobody.
 type AuditPerson struct{ ID, Name string }
+
+// FactorCountsView is how many accounts have which factors, and the names of
+// administrators without one.
+type FactorCountsView struct {
+	Layout
+	Accounts, None, One, Several int64
+	Passkey, TOTP, Recovery      int64
+	Admins, AdminsNone           int64
+	Without                      []string
+}
 
 // DataView offers the download of one's data. POST /account/data answers it.
 type DataView struct {

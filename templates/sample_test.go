@@ -205,6 +205,8 @@ func houseSamples(r *templates.Renderer, lang string) []sample {
 		}},
 		{"invitations", templates.PageInvitations, sampleInvitations(mistake(lang, map[string]string{"email": "tomasz@harbour.example", "roles": "owner"},
 			"validation_failed", nil, "roles", "above_yours"))},
+		{"factor-counts", templates.PageFactorCounts, sampleCounts()},
+		{"factor-counts-good", templates.PageFactorCounts, goodCounts()},
 		{"invitations-none", templates.PageInvitations, none},
 		{"audit", templates.PageAudit, audited},
 		{"audit-wrong", templates.PageAudit, templates.AuditView{
@@ -220,7 +222,7 @@ func houseSamples(r *templates.Renderer, lang string) []sample {
 		{"totp", templates.PageTOTP, templates.SeedView{Layout: inside("/account/security/totp")}},
 		{"totp-seed", templates.PageTOTP, sampleSeed(inside("/account/security/totp"))},
 		{"codes", templates.PageCodes, templates.CodesView{
-			Layout: inside("/account/security/recovery", r.Flash(lang, templates.Good, "recovery_on", nil)), Codes: sampleCodes, Back: "/account/security",
+			Layout: inside("/account/security/recovery", r.Flash(lang, templates.Good, "recovery_on", nil)), Codes: sampleCodes, Site: "http://localhost:5000", Back: "/account/security",
 			File: templates.CodesFile("http://localhost:5000", "mara", sampleCodes),
 		}},
 		{"security-wrong", templates.PageSecurity, wrong},
@@ -280,6 +282,21 @@ func sampleAudit(f templates.Form) templates.AuditView {
 		{ID: "4", Action: "password.changed", At: sampleNow.AddDate(0, 0, -3), Subject: templates.AuditPerson{ID: mara.ID, Name: mara.ID}, Erased: true},
 		{ID: "5", Action: "key.promoted", At: sampleNow.AddDate(0, -1, 0), Detail: []string{"alg=ES256", "kid=4Y2mYvO8UVn1c4pCj0dTq4zqJm3J4tqv0m8yYxOZr9k", "purpose=access"}},
 	}
+	return view
+}
+
+func sampleCounts() templates.FactorCountsView {
+	view := templates.FactorCountsView{
+		Layout: inside("/admin/factors"), Accounts: 612, None: 218, One: 240, Several: 154, Passkey: 301, TOTP: 187, Recovery: 390, Admins: 5, AdminsNone: 2,
+		Without: []string{"tomasz@harbour.example", "mara"},
+	}
+	view.User.Counts = true
+	return view
+}
+
+func goodCounts() templates.FactorCountsView {
+	view := templates.FactorCountsView{Layout: inside("/admin/factors"), Accounts: 1, One: 1, TOTP: 1, Admins: 1}
+	view.User.Counts = true
 	return view
 }
 

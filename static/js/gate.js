@@ -1,5 +1,5 @@
-// Puts "Show" into password fields, and speaks with authenticators. Without
-// this script there is no "Show", the pages say that passkeys need it, and
+// Puts "Show" into password fields, prints, and speaks with authenticators.
+// Without this script there is no "Show" and no "Print", the pages say that passkeys need it, and
 // nothing else is missing.
 const word = document.querySelector("script[data-show]").dataset.show;
 
@@ -19,6 +19,11 @@ for (const input of document.querySelectorAll(".secret input")) {
   // A field that is sent as text would be remembered as text.
   input.form.addEventListener("submit", () => show(false));
   input.after(button);
+}
+
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
 }
 
 const api = window.PublicKeyCredential;
