@@ -39,6 +39,8 @@ const (
 
 	FactorAdded   Action = "factor.added"
 	FactorRemoved Action = "factor.removed"
+	// FactorRenamed is another name for a passkey, which opens and shuts nothing.
+	FactorRenamed Action = "factor.renamed"
 	RecoveryMade  Action = "recovery.made"
 	// FactorsReset is a link of an operator, and the use of it.
 	FactorsReset Action = "factors.reset"

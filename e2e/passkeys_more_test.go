@@ -76,8 +76,9 @@ func TestABrowserThatCanMakesAPasskeyAfterAPassword(t *testing.T) {
 	})
 }
 
-// The browser may refuse for reasons of its own. That is no mistake of the
-// person's, and nothing is said; the button is still there.
+// The browser may refuse, or never answer, for reasons of its own. That is no
+// mistake of the person's, and nothing is said; the button is still there, and
+// takes the place of what waits.
 func TestABrowserThatMakesNoneByItselfIsNotComplainedAbout(t *testing.T) {
 	s := startServer(t)
 	b := newBrowser(t, s)
@@ -87,7 +88,6 @@ func TestABrowserThatMakesNoneByItselfIsNotComplainedAbout(t *testing.T) {
 	b.signIn(mara, maraPassword)
 	b.wantPath("/account")
 	b.until("asks for one", "wished.includes('conditional')")
-	b.until("has been refused", "document.querySelector('form[data-create]').conditional.value === ''")
 	if got := b.text(addForm + " [role=alert]"); got != "" {
 		t.Errorf("it says %q", got)
 	}
@@ -116,7 +116,7 @@ func TestADeviceForgetsAPasskeyThatNobodyHasAnyMore(t *testing.T) {
 	other := newBrowser(t, s)
 	other.do(chromedp.Navigate(link))
 	other.submit("/login/reset", fields{"username": mara, "password": maraPassword})
-	other.wantPath("/account")
+	other.wantPath("/account/security")
 
 	b.open("/login")
 	b.do(chromedp.Click(loginForm+" button", chromedp.ByQuery))

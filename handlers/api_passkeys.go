@@ -120,7 +120,11 @@ func (a *app) apiRenamePasskey(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.Passkeys.Rename(c.Request.Context(), whoIs(c).user, id, in.Name); err != nil {
+	o, err := a.apiPasskeyOwner(c)
+	if err != nil {
+		return err
+	}
+	if err := a.Passkeys.Rename(c.Request.Context(), o, id, in.Name); err != nil {
 		return err
 	}
 	return noContent(c)

@@ -77,9 +77,13 @@ func (a *app) changePasskey(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	s, u, err := a.signedIn(c)
+	if err != nil {
+		return err
+	}
 	id, err := passkeyID(form.Get("id"))
 	if err == nil {
-		err = a.Passkeys.Rename(c.Request.Context(), middleware.Session(c).UserID, id, form.Get("name"))
+		err = a.Passkeys.Rename(c.Request.Context(), a.passkeyOwner(c, s, u), id, form.Get("name"))
 	}
 	if err != nil {
 		return a.passkeyMistake(c, err, passkeysTyped{ID: form.Get("id"), Name: form.Get("name")})

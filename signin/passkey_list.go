@@ -76,8 +76,9 @@ func (p *Passkeys) mayChange(ctx context.Context, o PasskeyOwner) ([]models.Pass
 	return p.List(ctx, o.User.ID)
 }
 
-// Rename gives a passkey another name. That of somebody else is not found.
-func (p *Passkeys) Rename(ctx context.Context, user, id models.ID, name string) error {
+// Rename gives a passkey another name. That of somebody else is not found. It is
+// on record, and no mail tells of it: a name opens nothing.
+func (p *Passkeys) Rename(ctx context.Context, o PasskeyOwner, id models.ID, name string) error {
 	name, wrong := accounts.ShownName(name)
 	switch {
 	case wrong != nil:
@@ -85,15 +86,24 @@ func (p *Passkeys) Rename(ctx context.Context, user, id models.ID, name string) 
 	case name == "":
 		return apperr.InvalidField("name", "required")
 	}
-	n, err := p.DB.Exec(ctx, `UPDATE passkeys SET name = ? WHERE id = ? AND user_id = ?`, name, id, user)
-	if err != nil || n == 1 {
+	key, err := p.one(ctx, o.User.ID, id)
+	if err != nil || key.Name == name {
 		return err
 	}
-	// MySQL does not count a row that has this name already.
-	if _, err := p.one(ctx, user, id); err != nil {
-		return err
+	e := o.event(audit.FactorRenamed)
+	e.Detail["passkey"] = id.String()
+	found := false
+	err = p.DB.Write(ctx, func(tx *gorm.DB) error {
+		res := tx.Exec(`UPDATE passkeys SET name = ? WHERE id = ? AND user_id = ? AND name <> ?`, name, id, o.User.ID, name)
+		if found = res.RowsAffected == 1; res.Error != nil || !found {
+			return res.Error
+		}
+		return p.Audit.Append(tx, e)
+	})
+	if err == nil && !found {
+		_, err = p.one(ctx, o.User.ID, id) // removed, or renamed like this, meanwhile
 	}
-	return nil
+	return err
 }
 
 func (p *Passkeys) one(ctx context.Context, user, id models.ID) (models.Passkey, error) {

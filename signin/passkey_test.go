@@ -520,10 +520,10 @@ func TestAPasskeyOfSomebodyElseIsNotFound(t *testing.T) {
 		o := h.owner(mallory, AAL2)
 		_, err := h.RemovePasskey(h.ctx(), o, key.ID)
 		wantReason(t, err, "not_found")
-		wantReason(t, h.keys.Rename(h.ctx(), mallory.ID, key.ID, "mine"), "not_found")
-		wantReason(t, h.keys.Rename(h.ctx(), u.ID, key.ID, ""), "validation_failed")
+		wantReason(t, h.keys.Rename(h.ctx(), h.owner(mallory, AAL1), key.ID, "mine"), "not_found")
+		wantReason(t, h.keys.Rename(h.ctx(), h.owner(u, AAL1), key.ID, ""), "validation_failed")
 		for range 2 {
-			if err := h.keys.Rename(h.ctx(), u.ID, key.ID, "desk"); err != nil {
+			if err := h.keys.Rename(h.ctx(), h.owner(u, AAL1), key.ID, "desk"); err != nil {
 				t.Error(err)
 			}
 		}

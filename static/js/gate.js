@@ -78,6 +78,7 @@ for (const form of document.querySelectorAll("form[data-begin]")) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     note.hidden = true;
+    if (form.conditional) form.conditional.value = ""; // what waits by itself is given up
     try {
       await run();
     } catch (e) {
@@ -95,7 +96,7 @@ for (const form of document.querySelectorAll("form[data-begin]")) {
     api.getClientCapabilities?.().then((can) => {
       if (!can.conditionalCreate) return;
       form.conditional.value = "1";
-      run("conditional").catch(() => (form.conditional.value = ""));
+      run("conditional").catch(() => {});
     });
   }
   if ("autofill" in form.dataset) api.isConditionalMediationAvailable?.().then((can) => can && autofill());
