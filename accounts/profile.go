@@ -10,6 +10,7 @@ import (
 	"gatehouse/internal/apperr"
 	"gatehouse/internal/database"
 	"gatehouse/internal/ratelimit"
+	"gatehouse/mail"
 	"gatehouse/models"
 	"gatehouse/tokens"
 )
@@ -85,7 +86,11 @@ func (s *Service) writeProfile(tx *gorm.DB, was *models.User, set map[string]any
 	if err := claimed(tx, &models.User{ID: was.ID, UsernameKey: key}, now); err != nil {
 		return err
 	}
-	return keepUsername(tx, was, now)
+	if err := keepUsername(tx, was, now); err != nil || len(was.UsernameKey) == 0 {
+		return err
+	}
+	// A name to sign in with is gone: its owner hears of it (security rule 12).
+	return s.notify(tx, was, mail.KindUsernameChanged, s.Clock())
 }
 
 // columns checks the profile and says which columns get which values.
