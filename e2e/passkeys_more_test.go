@@ -122,7 +122,7 @@ func TestADeviceForgetsAPasskeyThatNobodyHasAnyMore(t *testing.T) {
 	b.do(chromedp.Click(loginForm+" button", chromedp.ByQuery))
 	k.present(true)
 	b.arrives("/login/passkey")
-	b.says("main .flash", "isn’t in use here any more")
+	b.says("main .flash", "doesn’t belong to any account")
 	b.signal("signalUnknownCredential")
 	for deadline := time.Now().Add(10 * time.Second); k.held() != 0 && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 	}

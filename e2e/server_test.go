@@ -56,6 +56,8 @@ type server struct {
 	env  []string
 	cmd  *exec.Cmd
 	out  *lockedBuffer
+	// program is the product; "" is as it was built for all tests.
+	program string
 	// post takes the mails; nil is the development inbox.
 	post *postOffice
 }
@@ -152,10 +154,17 @@ func (s *server) environ() []string {
 	}, s.env...)
 }
 
+func (s *server) binary() string {
+	if s.program != "" {
+		return s.program
+	}
+	return binary
+}
+
 func (s *server) start() {
 	s.t.Helper()
 	s.out = &lockedBuffer{}
-	s.cmd = exec.Command(binary)
+	s.cmd = exec.Command(s.binary())
 	s.cmd.Dir, s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = s.data, s.environ(), s.out, s.out
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
@@ -197,7 +206,7 @@ func (s *server) stop() {
 func (s *server) command(stdin string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd := exec.CommandContext(ctx, s.binary(), args...)
 	cmd.Dir, cmd.Env, cmd.Stdin = s.data, s.environ(), strings.NewReader(stdin)
 	out, err := cmd.CombinedOutput()
 	return string(out), err

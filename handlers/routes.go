@@ -2,12 +2,14 @@ package handlers
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/accounts"
 	"gatehouse/middleware"
+	"gatehouse/signin"
 	"gatehouse/tokens"
 )
 
@@ -231,7 +233,7 @@ func Routes(engine *gin.Engine, d Deps) error {
 		return err
 	}
 	prepare(engine)
-	for _, r := range table {
+	for _, r := range append(slices.Clone(table), a.stepRoutes()...) {
 		chain := a.chain(r)
 		engine.Handle(r.Method, r.Path, chain...)
 		if r.Method == get {
@@ -241,6 +243,22 @@ func Routes(engine *gin.Engine, d Deps) error {
 	engine.NoRoute(append(a.web.Unmatched(), middleware.Handle(a.notFound))...)
 	engine.NoMethod(append(a.web.Unmatched(), middleware.Handle(a.notAllowed))...)
 	return nil
+}
+
+// stepRoutes are the pages and calls of second factors that are a code in a field
+// and have no rows of their own above: a method that is added in signin needs none.
+func (a *app) stepRoutes() (rows []Route) {
+	for _, m := range a.SignIn.Methods {
+		path := stepPage(m.Name())
+		known := slices.ContainsFunc(table, func(r Route) bool { return r.Path == path })
+		if known || m.Uses()&signin.Second == 0 {
+			continue
+		}
+		rows = append(rows,
+			Route{get, path, Page, nil, stepForm(m.Name())}, Route{post, path, Page, nil, step(m.Name())},
+			Route{post, "/api/v1" + path, API, nil, apiStep(m.Name())})
+	}
+	return rows
 }
 
 // prepare turns off what Gin does by itself: believing forwarding headers, and
