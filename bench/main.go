@@ -84,7 +84,7 @@ func run() error {
 	}{
 		{"check", measureChecks}, {"sight", measureSight}, {"pages", measurePages}, {"hash", measureSignIn},
 		{"refresh", measureRefresh}, {"ended", measureEnded}, {"peers", measurePeers},
-		{"start", measureStart}, {"scale", measureScale}, {"families", measureFamilies}, {"mysql", measureMySQL}, {"storm", measureStorm}, {"equal", measureEqual},
+		{"start", measureStart}, {"scale", measureScale}, {"families", measureFamilies}, {"mysql", measureMySQL}, {"storm", measureStorm},
 	} {
 		if *only != "" && *only != part.name {
 			continue

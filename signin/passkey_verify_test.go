@@ -2,6 +2,7 @@ package signin
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/go-webauthn/webauthn/protocol/webauthncbor"
+	"github.com/go-webauthn/webauthn/protocol/webauthncose"
 
 	"gatehouse/internal/testkit"
 	"gatehouse/models"
@@ -387,6 +389,21 @@ func vectorPasses(t *testing.T, v vector, want string) {
 		t.Fatal(err)
 	}
 	wantCheck(t, e.verifyAssertion(a, &key, false), want)
+	// Whatever else is said about it, its signature is right, and so is nothing
+	// that differs from it.
+	client := sha256.Sum256(unhex(t, v.Authentication.ClientDataJSON))
+	signed := append(unhex(t, v.Authentication.AuthenticatorData), client[:]...)
+	public, err := webauthncose.ParsePublicKey(key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for flip, right := range map[byte]bool{0: true, 1: false} {
+		signed[0] ^= flip
+		if ok, _ := webauthncose.VerifySignature(public, signed, unhex(t, v.Authentication.Signature)); ok != right {
+			t.Errorf("the signature over what was signed, %d bits changed, is right: %v", flip, ok)
+		}
+		signed[0] ^= flip
+	}
 }
 
 func FuzzPasskeyAnswers(f *testing.F) {

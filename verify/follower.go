@@ -75,7 +75,10 @@ func newFollower(o Options, now func() instant) (*follower, error) {
 		return nil, errors.New("verify: Options.Service is not a credential")
 	}
 	base := strings.TrimSuffix(o.FeedURL, "/")
-	keys, err := newRemote(o, base+"/keys")
+	// A feed key that was revoked could sign a snapshot without the latest
+	// endings: who stole it and stands in the way is believed for half a minute
+	// more, and not for as long as an answer may be cached.
+	keys, err := newRemote(o, base+"/keys", minFresh)
 	if err != nil {
 		return nil, err
 	}

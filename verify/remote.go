@@ -33,6 +33,7 @@ type remote struct {
 	url    string
 	client *http.Client
 	clock  func() time.Time
+	most   time.Duration // between two fetches, whatever the answer allows
 	cancel context.CancelFunc
 	first  chan struct{} // closed after the first attempt
 
@@ -58,10 +59,10 @@ func (t turn) take(ctx context.Context) bool {
 
 func (t turn) leave() { <-t }
 
-func newRemote(o Options, at string) (*remote, error) {
+func newRemote(o Options, at string, most time.Duration) (*remote, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &remote{KeySet: NewKeySet(), url: at, client: boundedClient(o.HTTPClient),
-		clock: o.Clock, cancel: cancel, first: make(chan struct{}), fetching: make(turn, 1), asking: make(turn, 1)}
+		clock: o.Clock, most: most, cancel: cancel, first: make(chan struct{}), fetching: make(turn, 1), asking: make(turn, 1)}
 	r.OnMissing(r.ask)
 	go r.run(ctx)
 	return r, nil
@@ -197,7 +198,7 @@ func (r *remote) get(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	defer res.Body.Close()
-	fresh := maxAge(res.Header)
+	fresh := min(maxAge(res.Header), r.most)
 	if res.StatusCode == http.StatusNotModified && r.etag != "" {
 		return fresh, nil
 	}

@@ -211,6 +211,25 @@ func TestAKeyThatLeavesThePublishedSetStopsCounting(t *testing.T) {
 	})
 }
 
+func TestKeysOfTheFeedAreReadAgainHoweverLongTheyMayBeKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wire{answer: answer(200, readFile(t, "jwks.json"), "Cache-Control", "public, max-age=3600")}
+		r, err := newRemote(Options{HTTPClient: &http.Client{Transport: w}, Clock: time.Now}, issuer+"/keys", minFresh)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { r.close(); synctest.Wait() }()
+		if _, err := r.resolve(t.Context(), fixedKey(t, "ES256").KID); err != nil {
+			t.Fatal(err)
+		}
+		w.set(answer(200, withoutKey(t, "ES256"), "Cache-Control", "public, max-age=3600"))
+		time.Sleep(minFresh + time.Second)
+		if _, err := r.resolve(t.Context(), fixedKey(t, "ES256").KID); !errors.Is(err, ErrUnknownKey) {
+			t.Errorf("a key that was revoked is believed: %v", err)
+		}
+	})
+}
+
 func TestWithoutAnyKeyTheAnswerIsNotTheTokensFault(t *testing.T) {
 	w := &wire{}
 	overWire(t, w, func(t *testing.T, v *Verifier) {

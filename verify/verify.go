@@ -145,7 +145,7 @@ func New(o Options) (*Verifier, error) {
 func (v *Verifier) setKeys(o Options) (err error) {
 	switch keys := o.Keys.(type) {
 	case nil:
-		v.remote, err = newRemote(o, o.JWKSURL)
+		v.remote, err = newRemote(o, o.JWKSURL, maxFresh)
 		v.keys = v.remote
 	case resolver:
 		v.keys = keys

@@ -92,6 +92,24 @@ func TestARowThatCannotBeReadDoesNotStopTheOthers(t *testing.T) {
 	}
 }
 
+func TestAnObjectWithAKeyTwiceIsRefused(t *testing.T) {
+	for _, c := range []struct{ from, text, want string }{
+		{"", `{"email":"x@b.example","email":"y@b.example"}`, `row 1: the field "email" is there twice`},
+		{"", `{"email":"x@b.example","password_hash":"$2b$10$x","Password_Hash":"$2b$10$y"}`, `row 1: the field "Password_Hash" is there twice`},
+		{"", `{"email":"x@b.example","passkeys":[{"id":"a"},{"id":"a","\u0069d":"b"}]}`, `row 1: the field "id" is there twice`},
+		{"kratos", `[{"id":"1","traits":{"email":"x@b.example","email":"y@b.example"}}]`, `row 1: the field "email" is there twice`},
+	} {
+		good, refused, err := all(c.text, Options{From: c.from})
+		if err != nil || len(good) != 0 || len(refused) != 1 || refused[0] != c.want {
+			t.Errorf("%s: %d good, %q, %v; want %q", c.text, len(good), refused, err, c.want)
+		}
+	}
+	// The same key in two objects is no key twice.
+	if good, refused, err := all(`{"email":"a@b.example","passkeys":[],"roles":["name","name","email"]}`, Options{}); err != nil || len(good) != 1 {
+		t.Errorf("%d good, %q, %v", len(good), refused, err)
+	}
+}
+
 func TestAByteOrderMarkAndWindowsLineEndsAreRead(t *testing.T) {
 	for _, text := range []string{
 		"\xef\xbb\xbfemail,name\r\na@b.example,A\r\n", "\xef\xbb\xbf" + `{"email":"a@b.example","name":"A"}` + "\r\n\r\n",

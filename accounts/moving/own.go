@@ -119,6 +119,9 @@ func strictJSON(b []byte, to any) error {
 	if !utf8.Valid(b) {
 		return errors.New("it is not UTF-8")
 	}
+	if err := noneTwice(b, strings.ToLower); err != nil {
+		return err
+	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(to); err != nil {

@@ -120,6 +120,9 @@ func (s *stream) next(to any) error {
 	if !utf8.Valid(raw) {
 		return &RowError{Row: s.row, Why: "it is not UTF-8"}
 	}
+	if err := noneTwice(raw, func(key string) string { return key }); err != nil {
+		return &RowError{Row: s.row, Why: err.Error()}
+	}
 	if err := json.Unmarshal(raw, to); err != nil {
 		return &RowError{Row: s.row, Why: jsonWhy(err).Error()}
 	}
