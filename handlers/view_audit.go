@@ -19,7 +19,7 @@ func (a *app) drawAudit(c *gin.Context, status int, q auditAsked, shown *auditSh
 	}
 	view := templates.AuditView{
 		Layout: a.layout(c, u), Form: formOf(p, "user", q.User, "by", q.By, "action", q.Action, "since", q.Since),
-		Failures: q.Outcome == string(audit.Failure), Older: q.Before != "",
+		Asked: q.User+q.By+q.Action+q.Outcome+q.Since != "", Failures: q.Outcome == string(audit.Failure), Older: q.Before != "",
 	}
 	if shown == nil {
 		return a.draw(c, status, templates.PageAudit, view)

@@ -290,6 +290,7 @@ type InvitationRow struct {
 type AuditView struct {
 	Layout
 	Form
+	Asked    bool // something was asked for: the form is open
 	Failures bool // only those
 	Older    bool // not the newest
 	List     []AuditRow

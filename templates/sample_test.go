@@ -210,7 +210,7 @@ func houseSamples(r *templates.Renderer, lang string) []sample {
 		{"invitations-none", templates.PageInvitations, none},
 		{"audit", templates.PageAudit, audited},
 		{"audit-wrong", templates.PageAudit, templates.AuditView{
-			Layout: audited.Layout, Failures: true,
+			Layout: audited.Layout, Asked: true, Failures: true,
 			Form: mistake(lang, map[string]string{"user": "nobody", "since": "2026-13-01"}, "validation_failed", nil, "user", "nobody", "since", "not_a_date"),
 		}},
 		{"security", templates.PageSecurity, security},
