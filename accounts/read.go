@@ -88,6 +88,16 @@ func (s *Service) oneWithDevices(ctx context.Context, where string, arg any) (*m
 	return found(&u, s.DB.ReadRow(ctx, findLoginSQL+where, arg).Scan(append(columnsOf(&u), &u.DeviceMarks, &u.KnownMarks)...))
 }
 
+// ProfileColumns are what an account tells of itself, of the row u of users, for a
+// statement that another room runs. Where there is no row they are empty.
+const ProfileColumns = `u.id, u.username, COALESCE(u.email, ''), u.email_verified_at, COALESCE(u.name, ''), COALESCE(u.roles, ''),
+ COALESCE(u.password_hash, ''), u.created_at`
+
+// ProfileFields are where ProfileColumns go.
+func ProfileFields(u *models.User) []any {
+	return []any{&u.ID, &u.Username, &u.Email, &u.EmailVerifiedAt, &u.Name, &u.Roles, &u.PasswordHash, &u.CreatedAt}
+}
+
 func columnsOf(u *models.User) []any {
 	return []any{
 		&u.ID, &u.Username, &u.UsernameKey, &u.Email, &u.EmailKey, &u.EmailVerifiedAt, &u.Name, &u.Locale,

@@ -21,18 +21,11 @@ func (a *app) apiRefresh(c *gin.Context) error {
 	if err := required("refresh_token", in.RefreshToken); err != nil {
 		return err
 	}
-	ctx := c.Request.Context()
-	done, err := a.Tokens.Refresh.Rotate(ctx, in.RefreshToken, tokens.FirstParty, a.web.Client(c))
+	done, err := a.Tokens.Refresh.Rotate(c.Request.Context(), in.RefreshToken, tokens.FirstParty, a.web.Client(c))
 	if err != nil {
 		return middleware.WithCode("invalid_grant", err)
 	}
-	user, err := a.Accounts.Get(ctx, done.User)
-	if err != nil {
-		return err
-	}
-	held, err := a.SignIn.Factors.Held(ctx, user.ID)
-	if err != nil {
-		return err
-	}
-	return ok(c, a.tokenAnswer(signin.Result{User: user, Held: held, Access: &done.Access, Refresh: &done.Refresh}))
+	// Server wires signin.Beside into tokens, so that it is a Person and nothing else.
+	person := done.Person.(*signin.Person)
+	return ok(c, a.tokenAnswer(signin.Result{User: &person.User, Held: person.Held, Access: &done.Access, Refresh: &done.Refresh}))
 }

@@ -1,7 +1,9 @@
 package handlers_test
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"gatehouse/internal/testserver"
 )
@@ -27,5 +29,23 @@ func TestATokenThatWasShownIsOnRecord(t *testing.T) {
 	b.Post("/account/tokens", "show", "access").Is(200)
 	if n := events(t, s, "token.shown", "success"); n != 1 {
 		t.Errorf("%d events for one token", n)
+	}
+}
+
+func TestARefreshTellsOfThePersonAsTheirProfileDoes(t *testing.T) {
+	s := testserver.New(t)
+	s.User(mara, "mara", password)
+	p := s.Program().Login("mara", password)
+	seed := p.Post("/api/v1/me/factors/totp").Is(200).Text("secret")
+	p.Post("/api/v1/me/factors/totp/confirm", "code", appCode(s, seed, 0)).Is(200)
+	p = s.Program()
+	attempt := p.Post("/api/v1/login", "username", "mara", "password", password).Is(200).Text("attempt")
+	s.Clock.Advance(time.Minute)
+	first := p.Post("/api/v1/login/totp", "attempt", attempt, "code", appCode(s, seed, 0)).Is(200)
+	p.Access, p.Refresh = first.Text("access_token"), first.Text("refresh_token")
+	p.Call("PATCH", "/api/v1/me", map[string]any{"name": "Mara Lindqvist"}).Is(200)
+	profile := p.Call("GET", "/api/v1/me", nil).Is(200).Has(`"Mara Lindqvist"`, `"totp"`, `"recovery"`, `"password"`)
+	for range 2 { // a repeat tells the same
+		p.Post("/api/v1/token/refresh", "refresh_token", first.Text("refresh_token")).Is(200).Has(`"user":` + strings.TrimSpace(profile.Body))
 	}
 }

@@ -207,7 +207,7 @@ func (r *Rooms) tokensDeps() tokens.Deps {
 	c := r.Config
 	return tokens.Deps{
 		DB: r.DB, Keys: r.Keys, Audit: r.Audit, Box: r.Box, Clock: r.Clock, Log: r.Logger,
-		Admit: accounts.Admit, Limits: r.Limits, Node: nodeName(c.ListenAddr),
+		Admit: accounts.Admit, Beside: signin.Beside(), Limits: r.Limits, Node: nodeName(c.ListenAddr),
 		// Accounts is built after tokens; the function is called much later.
 		Alarm: func(tx *gorm.DB, user models.ID, what string) error { return r.Accounts.Alarm(tx, user, what) },
 		Config: tokens.Config{

@@ -30,6 +30,8 @@ type Refreshed struct {
 	User      models.ID
 	SessionID models.ID
 	Scope     []string
+	// Person is the value that Beside made; nil without one.
+	Person any
 	// Repeated says that the token had been used before, within the retry
 	// window, and that the current token was given again.
 	Repeated bool
@@ -52,18 +54,20 @@ const whyReused = "refresh_reused"
 // Refresh issues and rotates refresh tokens. A family is one row, however
 // often it rotates; the database holds hashes only.
 type Refresh struct {
-	db     *database.DB
-	keys   *keys.Ring
-	audit  *audit.Log
-	clock  func() time.Time
-	log    *slog.Logger
-	admit  AdmitFunc
-	alarm  func(tx *gorm.DB, user models.ID, what string) error
-	limits *ratelimit.Limits
-	config Config
-	access *Access
-	ended  *Log
-	group  *rotations
+	db      *database.DB
+	keys    *keys.Ring
+	audit   *audit.Log
+	clock   func() time.Time
+	log     *slog.Logger
+	admit   AdmitFunc
+	alarm   func(tx *gorm.DB, user models.ID, what string) error
+	limits  *ratelimit.Limits
+	config  Config
+	access  *Access
+	ended   *Log
+	group   *rotations
+	beside  Beside
+	findSQL string // the one read of every refresh
 	// garbage bounds how many audit rows strangers can cause with tokens that
 	// are not ours, which cost them nothing to make up.
 	garbage *ratelimit.Limiter
@@ -74,6 +78,7 @@ func newRefresh(d Deps, a *Access, l *Log) *Refresh {
 		db: d.DB, keys: d.Keys, audit: d.Audit, clock: d.Clock, log: d.Log, admit: d.Admit, alarm: d.Alarm,
 		limits: d.Limits, config: d.Config, access: a, ended: l, garbage: ratelimit.New(d.Clock, 1),
 	}
+	r.beside, r.findSQL = d.Beside, findFamily(d.Beside)
 	r.group = &rotations{refresh: r}
 	return r
 }
@@ -280,6 +285,6 @@ func (f *familyRow) refreshed(p Pending, t refreshToken, expires models.Time) (R
 	return Refreshed{
 		Access:  signed,
 		Refresh: RefreshToken{Token: secrets.NewRaw(t.text), ExpiresAt: expires.Time},
-		User:    f.UserID, SessionID: f.SessionID, Scope: f.Scope.List(),
+		User:    f.UserID, SessionID: f.SessionID, Scope: f.Scope.List(), Person: f.person,
 	}, nil
 }

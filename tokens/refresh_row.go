@@ -29,16 +29,26 @@ type familyRow struct {
 	Roles          models.Words
 	TokenEpoch     int64
 	CurrentEpoch   int64
+	person         any // what Beside wants to know
 }
 
-const findFamilySQL = `SELECT f.id, f.session_id, f.user_id, f.client_id, f.scope, f.generation, f.cur_hash, f.recent,
+const familyColumns = `SELECT f.id, f.session_id, f.user_id, f.client_id, f.scope, f.generation, f.cur_hash, f.recent,
  f.idle_until, f.absolute_until, f.ended_at, f.ended_why, s.auth_time, s.acr, s.amr, s.last_seen_at, s.session_epoch,
  s.absolute_until, s.ended_at,
- a.subject, COALESCE(a.enabled, 0), COALESCE(a.roles, ''), COALESCE(a.token_epoch, 0), COALESCE(a.session_epoch, 0)
- FROM refresh_families f JOIN sessions s ON s.id = f.session_id LEFT JOIN admissions a ON a.subject = f.user_id
- WHERE f.id = ?`
+ a.subject, COALESCE(a.enabled, 0), COALESCE(a.roles, ''), COALESCE(a.token_epoch, 0), COALESCE(a.session_epoch, 0)`
 
-// fields are where the columns of findFamilySQL go, in their order. Naming them
+const familyJoin = ` FROM refresh_families f JOIN sessions s ON s.id = f.session_id LEFT JOIN admissions a ON a.subject = f.user_id
+`
+
+// findFamily is the statement that reads a family and what b wants besides.
+func findFamily(b Beside) string {
+	if b.Columns == "" {
+		return familyColumns + familyJoin + " WHERE f.id = ?"
+	}
+	return familyColumns + ", " + b.Columns + familyJoin + " LEFT JOIN users u ON u.id = f.user_id WHERE f.id = ?"
+}
+
+// fields are where the columns of familyColumns go, in their order. Naming them
 // spares reflection over the struct on the one statement of every refresh.
 func (f *familyRow) fields() []any {
 	return []any{
@@ -54,10 +64,16 @@ func (f *familyRow) fields() []any {
 func (r *Refresh) find(ctx context.Context, id models.ID, causal bool) (*familyRow, error) {
 	var row familyRow
 	var err error
+	fields := row.fields()
+	if r.beside.New != nil {
+		var more []any
+		row.person, more = r.beside.New()
+		fields = append(fields, more...)
+	}
 	if causal && r.db.Dialect() != database.SQLite {
-		err = r.db.CausalRead(ctx, func(tx *gorm.DB) error { return tx.Raw(findFamilySQL, id).Row().Scan(row.fields()...) })
+		err = r.db.CausalRead(ctx, func(tx *gorm.DB) error { return tx.Raw(r.findSQL, id).Row().Scan(fields...) })
 	} else {
-		err = database.Unavailable(r.db.ReadRow(ctx, findFamilySQL, id).Scan(row.fields()...))
+		err = database.Unavailable(r.db.ReadRow(ctx, r.findSQL, id).Scan(fields...))
 	}
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil

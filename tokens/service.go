@@ -95,6 +95,17 @@ type Config struct {
 	MostStreams, MostInstances int
 }
 
+// Beside is what rooms above want to know of the person of a family for the answer
+// to a refresh. It is read in the statement that decides about the family: so it
+// costs no round trip, and is of the same moment as roles and epochs of the token.
+type Beside struct {
+	// Columns are selected. They may name "u", the row of users, which need not be
+	// there, and f.user_id.
+	Columns string
+	// New makes a value and says where its columns go, in their order.
+	New func() (value any, fields []any)
+}
+
 // Deps is what the room works with.
 type Deps struct {
 	DB    *database.DB
@@ -104,6 +115,8 @@ type Deps struct {
 	Clock func() time.Time
 	Log   *slog.Logger
 	Admit AdmitFunc
+	// Beside is what a refresh reads of the person besides; its zero value is nothing.
+	Beside Beside
 	// Limits are asked before a refresh; nil limits nothing.
 	Limits *ratelimit.Limits
 	// Node names this process to operators, in receipts.

@@ -144,7 +144,7 @@ func (s *Server) build() {
 	})
 	s.must(err)
 	s.Tokens = tokens.New(tokens.Deps{
-		DB: s.DB, Keys: s.Keys, Audit: record, Box: box, Clock: now, Log: log, Admit: accounts.Admit, Limits: s.Limits,
+		DB: s.DB, Keys: s.Keys, Audit: record, Box: box, Clock: now, Log: log, Admit: accounts.Admit, Beside: signin.Beside(), Limits: s.Limits,
 		Alarm: func(tx *gorm.DB, user models.ID, what string) error { return s.Accounts.Alarm(tx, user, what) },
 		Config: tokens.Config{
 			Issuer: o.AppURL, Audience: o.AppURL, AccessTTL: 10 * time.Minute, RefreshTTL: 720 * time.Hour, RefreshIdleTTL: 168 * time.Hour,
