@@ -72,6 +72,9 @@ func parseNetwork(word string) (netip.Prefix, error) {
 	if err != nil {
 		return netip.Prefix{}, fmt.Errorf("%q is no network: want CIDR such as 10.0.0.0/8, separated by commas", word)
 	}
+	if p.Addr().Is4In6() && p.Bits() >= 96 { // the same network in its own form, by which peers are compared
+		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+	}
 	if p.Bits() == 0 {
 		// Believing the header from everywhere lets anybody choose his address.
 		return netip.Prefix{}, fmt.Errorf("%q is every address: name the networks of your proxies alone", word)

@@ -58,8 +58,12 @@ func parseHop(s string) netip.Addr {
 	if ap, err := netip.ParseAddrPort(s); err == nil {
 		return ap.Addr().Unmap().WithZone("")
 	}
-	ip, err := netip.ParseAddr(strings.Trim(s, "[]"))
-	if err != nil {
+	inner, bracketed := strings.CutPrefix(s, "[")
+	if bracketed {
+		inner, bracketed = strings.CutSuffix(inner, "]")
+	}
+	ip, err := netip.ParseAddr(inner)
+	if err != nil || bracketed != (s != inner) || bracketed && !ip.Is6() {
 		return netip.Addr{}
 	}
 	return ip.Unmap().WithZone("")

@@ -20,7 +20,8 @@ function compress(h) {
       (((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3)) +
       (((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10))) | 0;
   }
-  let [a, b, c, d, e, f, g, k] = h;
+  // Taking them apart in one go would cost two thirds of the pace.
+  let a = h[0], b = h[1], c = h[2], d = h[3], e = h[4], f = h[5], g = h[6], k = h[7];
   for (let i = 0; i < 64; i++) {
     const t = (k + (((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7))) +
       ((e & f) ^ (~e & g)) + K[i] + W[i]) | 0;
@@ -98,17 +99,21 @@ if (inPage) {
     good = given + 11e4;
     note.textContent = box.dataset.done;
     bar.hidden = true;
-    if (sent) form.requestSubmit(sent);
   }
 
-  const begin = () => {
+  const begin = async () => {
     if (running || Date.now() < good) return;
-    running = work().catch(() => {
+    running = true;
+    try {
+      await work();
+    } catch {
       // Sent as it is, the form is told how long to wait instead.
       note.textContent = box.dataset.failed;
       bar.hidden = true;
       good = Infinity;
-    }).finally(() => (running = 0));
+    }
+    running = false;
+    if (sent) form.requestSubmit(sent);
   };
   form.addEventListener("focusin", begin);
   form.addEventListener("submit", (event) => {
