@@ -4,6 +4,8 @@
 #   make test    everything: unit, request, race, both databases, browser
 #   make check   gofmt, vet, staticcheck, import rules, generated files
 #   make prove   the proofs of docs/proofs in their long form
+#   make fuzz    every fuzz target for FUZZTIME (10m), with a table of what each did
+#   make scan    ffuf, wapiti and sqlmap against a running server, on both databases
 #   make bench   the table of ratios against anchors and peers
 
 SHELL := /bin/bash
@@ -12,7 +14,7 @@ SHELL := /bin/bash
 GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build check test test-e2e tools prove bench
+.PHONY: build check test test-e2e tools prove fuzz scan bench
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o gatehouse .
@@ -53,6 +55,20 @@ prove: tools
 
 # The proofs that stand in the rooms; the others are in e2e/proofs.
 PROOFS := ^Test(AStreamOfEndings|MutantThatReads|TheSameTraces|ModelOf|ThirtyTwoRefreshes|ARefreshOnTheOther|ClocksAMinute|ASealIsNotDelayed|AMillionEntries|ADayUnderSiege|NaughtyStringsAre)
+
+# Two at once; FUZZ_RECORD gets the table.
+FUZZTIME ?= 10m
+FUZZ_RECORD ?= fuzz.md
+fuzz:
+	bash internal/testkit/fuzz.sh "$(FUZZ_RECORD)" "$(FUZZTIME)"
+	@cat "$(FUZZ_RECORD)"
+
+# The scanners of Debian against a running server: docs/proofs/SCANNERS.md.
+scan:
+	@set -- $$(sh internal/testkit/mariadb.sh start); \
+	trap "sh internal/testkit/mariadb.sh stop '$$1'" EXIT; \
+	bash e2e/proofs/scanners.sh scan-sqlite && mariadb -u root -S "$$1/sock" -e 'CREATE DATABASE gatehouse_scan' && \
+	bash e2e/proofs/scanners.sh scan-mysql "mysql://$$2gatehouse_scan"
 
 bench: tools
 	@set -- $$(sh internal/testkit/mariadb.sh start); \
