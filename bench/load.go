@@ -99,45 +99,58 @@ func oneConnection(addr string, until time.Time, next request, sent, failed *ato
 
 // skipAnswer reads one HTTP/1.1 answer and drops it.
 func skipAnswer(r *bufio.Reader) (status int, err error) {
-	status, length, chunked, err := readHead(r)
+	h, err := skipBody(r)
+	return h.status, err
+}
+
+// skipBody is skipAnswer with the head of the answer.
+func skipBody(r *bufio.Reader) (head, error) {
+	h, err := readHead(r)
 	if err != nil {
-		return 0, err
+		return head{}, err
 	}
-	if chunked {
-		return status, skipChunks(r)
+	if h.chunked {
+		return h, skipChunks(r)
 	}
-	_, err = r.Discard(length)
-	return status, err
+	_, err = r.Discard(h.length)
+	return h, err
 }
 
 // readAnswer is skipAnswer with the body, which must have a length.
 func readAnswer(r *bufio.Reader) (status int, body []byte, err error) {
-	status, length, chunked, err := readHead(r)
-	if err != nil || chunked {
-		return status, nil, err
+	h, err := readHead(r)
+	if err != nil || h.chunked {
+		return h.status, nil, err
 	}
-	body = make([]byte, length)
+	body = make([]byte, h.length)
 	_, err = io.ReadFull(r, body)
-	return status, body, err
+	return h.status, body, err
+}
+
+// head is what the generator looks at before the body of an answer.
+type head struct {
+	status, length int
+	chunked        bool
+	retry          time.Duration // of Retry-After; 0 is none
 }
 
 // readHead parses just enough of an answer to stay in step, so that the
 // generator takes little of the processors.
-func readHead(r *bufio.Reader) (status, length int, chunked bool, err error) {
+func readHead(r *bufio.Reader) (h head, err error) {
 	line, err := r.ReadSlice('\n')
 	if err != nil {
-		return 0, 0, false, err
+		return h, err
 	}
 	if len(line) < 12 {
-		return 0, 0, false, fmt.Errorf("no status line: %q", line)
+		return h, fmt.Errorf("no status line: %q", line)
 	}
-	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
-		return 0, 0, false, err
+	if h.status, err = strconv.Atoi(string(line[9:12])); err != nil {
+		return h, err
 	}
 	for {
 		line, err = r.ReadSlice('\n')
 		if err != nil {
-			return 0, 0, false, err
+			return h, err
 		}
 		line = bytes.TrimRight(line, "\r\n")
 		if len(line) == 0 {
@@ -146,15 +159,19 @@ func readHead(r *bufio.Reader) (status, length int, chunked bool, err error) {
 		name, value, _ := bytes.Cut(line, []byte(":"))
 		switch {
 		case bytes.EqualFold(name, []byte("Content-Length")):
-			length, err = strconv.Atoi(string(bytes.TrimSpace(value)))
+			h.length, err = strconv.Atoi(string(bytes.TrimSpace(value)))
 		case bytes.EqualFold(name, []byte("Transfer-Encoding")):
-			chunked = true
+			h.chunked = true
+		case bytes.EqualFold(name, []byte("Retry-After")):
+			var seconds int
+			seconds, err = strconv.Atoi(string(bytes.TrimSpace(value)))
+			h.retry = time.Duration(seconds) * time.Second
 		}
 		if err != nil {
-			return 0, 0, false, err
+			return h, err
 		}
 	}
-	return status, length, chunked, nil
+	return h, nil
 }
 
 func skipChunks(r *bufio.Reader) error {

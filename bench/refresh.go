@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -51,7 +51,8 @@ func families(p *proc, n int) (*lines, error) {
 // client does. It speaks HTTP/1.1 by hand, as load does, so that the processors
 // which it shares with the server go to the server.
 func (l *lines) load(p *proc, d time.Duration) (sample, error) {
-	var done atomic.Int64
+	var mu sync.Mutex
+	var all []time.Duration
 	var wg sync.WaitGroup
 	errs := make(chan error, refreshConns)
 	before, err := cpuTime(p.pid())
@@ -61,8 +62,10 @@ func (l *lines) load(p *proc, d time.Duration) (sample, error) {
 	begin := time.Now()
 	for c := range refreshConns {
 		wg.Go(func() {
-			n, err := l.turnRound(p, c, begin.Add(d))
-			done.Add(int64(n))
+			took, err := l.turnRound(p, c, begin.Add(d))
+			mu.Lock()
+			all = append(all, took...)
+			mu.Unlock()
 			if err != nil {
 				errs <- err
 			}
@@ -79,28 +82,33 @@ func (l *lines) load(p *proc, d time.Duration) (sample, error) {
 		return sample{}, err
 	default:
 	}
-	n := float64(done.Load())
-	return sample{perSecond: n / took.Seconds(), cpuMicros: float64((after - before).Microseconds()) / n}, nil
+	n := float64(len(all))
+	s := sample{perSecond: n / took.Seconds(), cpuMicros: float64((after - before).Microseconds()) / n}
+	if slices.Sort(all); len(all) > 0 {
+		s.p99 = all[len(all)*99/100]
+	}
+	return s, nil
 }
 
 // turnRound is one connection of load: every refreshConns-th family, from
 // number first on.
-func (l *lines) turnRound(p *proc, first int, until time.Time) (done int, err error) {
+func (l *lines) turnRound(p *proc, first int, until time.Time) (took []time.Duration, err error) {
 	c, err := net.Dial("tcp", p.Addr)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer c.Close()
 	r := bufio.NewReaderSize(c, 16<<10)
 	for i := first; time.Now().Before(until); i = (i + refreshConns) % len(l.tokens) {
+		begin := time.Now()
 		next, err := rotateOn(c, r, p, l.tokens[i])
 		if err != nil {
-			return done, err
+			return took, err
 		}
 		l.tokens[i] = next
-		done++
+		took = append(took, time.Since(begin))
 	}
-	return done, nil
+	return took, nil
 }
 
 var refreshMember = []byte(`"refresh_token":"`)

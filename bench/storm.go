@@ -3,96 +3,223 @@ package main
 import (
 	"fmt"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-const stormClients = 300
+// The storms, and what is promised in each. The slots are one a processor, the
+// memory of each 19 MiB; memoryLimit is what the server is told to live in.
+const (
+	hashMB      = 19 * 1.048576
+	memoryLimit = 256 // MB
+	calmClients = 4
+)
 
-// measureStorm: 300 clients that sign in at once, against a calm of 4.
+var storms = []int{300, 3000}
+
+// measureStorm: clients that sign in all at once, each to an account and from an
+// address of its own, who come back when they are told to; beside them people
+// who are signed in already go on.
 func measureStorm(b *bench) error {
-	gh, err := b.fresh("storm")
+	for _, clients := range storms {
+		if err := b.storm(clients); err != nil {
+			return fmt.Errorf("%d clients: %w", clients, err)
+		}
+	}
+	return nil
+}
+
+// stormFigures are the rounds of one storm.
+type stormFigures struct {
+	signIns, health, checks, refresh, peaks []float64
+	note, checkNote, refreshNote            string
+}
+
+func (b *bench) storm(clients int) error {
+	gh, err := b.crowd(fmt.Sprintf("storm%d", clients), fmt.Sprintf("GOMEMLIMIT=%dMiB", memoryLimit*9/10), "REFRESH_RETRY_WINDOW=1s")
 	if err != nil {
 		return err
 	}
 	defer gh.stop()
+	leave, where, err := confine(gh.pid(), memoryLimit)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	idle, _, err := memory(gh.pid())
 	if err != nil {
 		return err
 	}
-	var rate, slowest, peaks []float64
-	var note string
+	slots, err := slotsOf(gh)
+	if err != nil {
+		return err
+	}
+	ours, err := signIn(gh, "/api/v1/login", "username", benchEmail)
+	if err != nil {
+		return err
+	}
+	ring, err := families(gh, 128)
+	if err != nil {
+		return err
+	}
+	var f stormFigures
 	for range b.rounds {
-		calm := signIns(gh, 4, b.d)
-		stop := make(chan struct{})
-		worst := make(chan time.Duration, 1)
-		go func() { worst <- watchHealth(gh, stop) }()
-		storm := signIns(gh, stormClients, b.d)
-		close(stop)
-		slow := <-worst
-		_, peak, err := memory(gh.pid())
-		if err != nil {
+		if err := b.stormRound(gh, clients, ours.Access, ring, &f); err != nil {
 			return err
 		}
-		if storm.strange > 0 {
-			return fmt.Errorf("%d answers were neither a sign-in nor a 503 or 429 with Retry-After", storm.strange)
-		}
-		rate = append(rate, storm.perSecond/calm.perSecond)
-		slowest = append(slowest, float64(slow.Milliseconds()))
-		peaks = append(peaks, peak)
-		note = fmt.Sprintf("%.0f/s in the storm (%d told to come back), %.0f/s in the calm", storm.perSecond, storm.refused, calm.perSecond)
 	}
-	goal, ok := atLeast(0.95)
-	b.add(newRow("300 clients at once: sign-ins / calm", rate, note, goal, ok))
-	b.add(newRow("300 clients at once: slowest /healthz, ms", slowest, "", "at most 100", func(m float64) bool { return m <= 100 }))
-	bound := idle + 2*19*2 + 32
-	b.add(newRow("300 clients at once: memory, MB", peaks, fmt.Sprintf("%.0f MB at rest", idle),
-		fmt.Sprintf("at most %.0f", bound), func(m float64) bool { return m <= bound }))
+	b.stormRows(clients, idle, idle+float64(slots)*hashMB*2+32, where, &f)
 	return nil
 }
 
-type stormSample struct {
-	perSecond        float64
-	refused, strange int64
-}
-
-// signIns lets clients sign in for d; a client that is told to come back waits
-// a little, as an honest one does.
-func signIns(p *proc, clients int, d time.Duration) stormSample {
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}, Timeout: 30 * time.Second}
-	defer client.CloseIdleConnections()
-	body := fmt.Sprintf(`{"username":%q,"password":%q}`, benchEmail, benchPassword)
-	var good, refused, strange atomic.Int64
-	begin := time.Now()
-	var wg sync.WaitGroup
-	for range clients {
-		wg.Go(func() {
-			for time.Since(begin) < d {
-				res, err := client.Post("http://"+p.Addr+"/api/v1/login", "application/json", strings.NewReader(body))
-				if err != nil {
-					strange.Add(1)
-					return
-				}
-				res.Body.Close()
-				switch {
-				case res.StatusCode == http.StatusOK:
-					good.Add(1)
-				case res.Header.Get("Retry-After") != "" && (res.StatusCode == 503 || res.StatusCode == 429):
-					refused.Add(1)
-					time.Sleep(100 * time.Millisecond)
-				default:
-					strange.Add(1)
-				}
-			}
-		})
+func (b *bench) stormRound(gh *proc, clients int, access string, ring *lines, f *stormFigures) error {
+	auth := get(gh, "/auth", "Authorization: Bearer "+access)
+	calm := newCrowd(gh, calmClients, 0)
+	calm.settle(b.d / 2)
+	quiet := calm.during(b.d)
+	calm.end()
+	calmAuth, err := load(gh.Addr, gh.pid(), conns, b.d, auth)
+	if err != nil {
+		return err
 	}
-	wg.Wait()
-	return stormSample{float64(good.Load()) / time.Since(begin).Seconds(), refused.Load(), strange.Load()}
+	calmRefresh, err := ring.load(gh, b.d)
+	if err != nil {
+		return err
+	}
+	storm := newCrowd(gh, clients, calmClients)
+	defer storm.end()
+	stop := make(chan struct{})
+	worst := make(chan time.Duration, 1)
+	go func() { worst <- watchHealth(gh, stop) }()
+	storm.settle(b.d)
+	loud := storm.during(2 * b.d)
+	stormAuth, errAuth := load(gh.Addr, gh.pid(), conns, b.d, auth)
+	stormRefresh, errRefresh := ring.load(gh, b.d)
+	close(stop)
+	slow := <-worst
+	refused, strange := storm.end()
+	_, peak, err := memory(gh.pid())
+	switch {
+	case err != nil:
+		return err
+	case errAuth != nil:
+		return errAuth
+	case errRefresh != nil:
+		return errRefresh
+	case strange != "":
+		return fmt.Errorf("an answer was neither a sign-in nor a 503 or 429 with Retry-After: %s", strange)
+	case stormAuth.failed > 0:
+		return fmt.Errorf("%d checks of a good token were refused", stormAuth.failed)
+	}
+	f.signIns = append(f.signIns, loud/quiet)
+	f.health = append(f.health, float64(slow.Microseconds())/1000)
+	f.checks = append(f.checks, stormAuth.perSecond/calmAuth.perSecond)
+	f.refresh = append(f.refresh, float64(stormRefresh.p99)/float64(calmRefresh.p99))
+	f.peaks = append(f.peaks, peak)
+	f.note = fmt.Sprintf("%.0f/s in the storm (%d told to come back), %.0f/s in the calm", loud, refused, quiet)
+	f.checkNote = fmt.Sprintf("%.0f/s, against %.0f/s", stormAuth.perSecond, calmAuth.perSecond)
+	f.refreshNote = fmt.Sprintf("%s, against %s; %.0f/s, against %.0f/s", stormRefresh.p99.Round(time.Millisecond/10),
+		calmRefresh.p99.Round(time.Millisecond/10), stormRefresh.perSecond, calmRefresh.perSecond)
+	return nil
 }
 
+func (b *bench) stormRows(clients int, idle, bound float64, where string, f *stormFigures) {
+	name := fmt.Sprintf("%d clients at once: ", clients)
+	goal, ok := atLeast(0.95)
+	b.add(newRow(name+"sign-ins / calm", f.signIns, f.note, goal, ok))
+	b.add(newRow(name+"slowest /healthz, ms", f.health, "", "at most 100", func(m float64) bool { return m <= 100 }))
+	goal, ok = atLeast(0.5)
+	b.add(newRow(name+"/auth / calm, throughput", f.checks, f.checkNote, goal, ok))
+	goal, ok = atMost(2)
+	b.add(newRow(name+"refresh p99 / calm", f.refresh, f.refreshNote, goal, ok))
+	bound = min(bound, memoryLimit)
+	b.add(newRow(name+"memory, MB", f.peaks, fmt.Sprintf("%.0f MB at rest; %s", idle, where),
+		fmt.Sprintf("at most %.0f", bound), func(m float64) bool { return m <= bound }))
+}
+
+// crowdRun is clients that sign in until they are ended.
+type crowdRun struct {
+	good, refused atomic.Int64
+	strange       atomic.Pointer[string]
+	stop          chan struct{}
+	once          sync.Once
+	all           sync.WaitGroup
+}
+
+// newCrowd starts clients, numbered from first on.
+func newCrowd(p *proc, clients, first int) *crowdRun {
+	r := &crowdRun{stop: make(chan struct{})}
+	for i := range clients {
+		r.all.Go(func() { r.run(newClient(p, first+i)) })
+	}
+	return r
+}
+
+func (r *crowdRun) run(c *client) {
+	defer c.close()
+	for {
+		h, err := c.do(http.MethodPost, "/api/v1/login", "", c.login())
+		wait := time.Duration(0)
+		switch {
+		case r.stopped():
+			return
+		case err != nil:
+			r.wonder(err.Error())
+			return
+		case h.status == http.StatusOK:
+			r.good.Add(1)
+		case h.retry > 0 && (h.status == http.StatusServiceUnavailable || h.status == http.StatusTooManyRequests):
+			r.refused.Add(1)
+			wait = h.retry
+		default:
+			r.wonder(fmt.Sprintf("status %d, Retry-After %s", h.status, h.retry))
+			return
+		}
+		select {
+		case <-r.stop:
+			return
+		case <-time.After(wait):
+		}
+	}
+}
+
+func (r *crowdRun) wonder(what string) { r.strange.CompareAndSwap(nil, &what) }
+
+func (r *crowdRun) stopped() bool {
+	select {
+	case <-r.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// settle lets the queue fill and the clients spread.
+func (r *crowdRun) settle(d time.Duration) { time.Sleep(d) }
+
+// during counts the sign-ins of a while, a second.
+func (r *crowdRun) during(d time.Duration) float64 {
+	before, begin := r.good.Load(), time.Now()
+	time.Sleep(d)
+	return float64(r.good.Load()-before) / time.Since(begin).Seconds()
+}
+
+// end stops all clients and tells how many were sent away, and what one of them
+// met that must not be.
+func (r *crowdRun) end() (refused int64, strange string) {
+	r.once.Do(func() { close(r.stop) })
+	r.all.Wait()
+	if s := r.strange.Load(); s != nil {
+		strange = *s
+	}
+	return r.refused.Load(), strange
+}
+
+// watchHealth asks for /healthz fifty times a second and returns the slowest.
 func watchHealth(p *proc, stop chan struct{}) time.Duration {
+	c := newClient(p, 1<<20)
+	defer c.close()
 	var worst time.Duration
 	for {
 		select {
@@ -101,11 +228,9 @@ func watchHealth(p *proc, stop chan struct{}) time.Duration {
 		case <-time.After(20 * time.Millisecond):
 		}
 		begin := time.Now()
-		res, err := http.Get("http://" + p.Addr + "/healthz")
-		if err != nil {
+		if h, err := c.do(http.MethodGet, "/healthz", "", ""); err != nil || h.status != http.StatusOK {
 			return time.Hour
 		}
-		res.Body.Close()
 		worst = max(worst, time.Since(begin))
 	}
 }
