@@ -101,6 +101,9 @@ func (c *client) do(method, path, token, body string) (head, error) {
 	if err == nil {
 		var h head
 		if h, err = skipBody(c.r); err == nil {
+			if h.last {
+				c.close()
+			}
 			return h, nil
 		}
 	}

@@ -131,6 +131,7 @@ func readAnswer(r *bufio.Reader) (status int, body []byte, err error) {
 type head struct {
 	status, length int
 	chunked        bool
+	last           bool          // the server closes the connection
 	retry          time.Duration // of Retry-After; 0 is none
 }
 
@@ -162,6 +163,8 @@ func readHead(r *bufio.Reader) (h head, err error) {
 			h.length, err = strconv.Atoi(string(bytes.TrimSpace(value)))
 		case bytes.EqualFold(name, []byte("Transfer-Encoding")):
 			h.chunked = true
+		case bytes.EqualFold(name, []byte("Connection")):
+			h.last = bytes.EqualFold(bytes.TrimSpace(value), []byte("close"))
 		case bytes.EqualFold(name, []byte("Retry-After")):
 			var seconds int
 			seconds, err = strconv.Atoi(string(bytes.TrimSpace(value)))

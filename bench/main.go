@@ -26,7 +26,8 @@ var (
 	rounds    = flag.Int("rounds", 3, "rounds of each measurement, at least 3 for the table to mean something")
 	length    = flag.Duration("for", 3*time.Second, "length of one measurement")
 	profile   = flag.String("profile", "", "write a CPU profile of this process, in which sight and mysql run")
-	only      = flag.String("only", "", "run only the part of this name: check, sight, pages, hash, refresh, ended, peers, start, scale, families, mysql, storm, equal")
+	only      = flag.String("only", "", "run only the part of this name: check, sight, pages, hash, refresh, ended, peers, start, scale, families, mysql, storm, idle, soak")
+	soakFor   = flag.Duration("soak", 2*time.Hour, "length of the part soak, which runs only with -only soak")
 	manyCount = flag.Int("families", 10_000_000, "how many refresh families the part families has; they take about 350 bytes each in the temporary folder")
 )
 
@@ -84,10 +85,11 @@ func run() error {
 	}{
 		{"check", measureChecks}, {"sight", measureSight}, {"pages", measurePages}, {"hash", measureSignIn},
 		{"refresh", measureRefresh}, {"ended", measureEnded}, {"peers", measurePeers},
-		{"start", measureStart}, {"scale", measureScale}, {"families", measureFamilies}, {"mysql", measureMySQL}, {"storm", measureStorm},
+		{"start", measureStart}, {"scale", measureScale}, {"families", measureFamilies}, {"mysql", measureMySQL}, {"storm", measureStorm}, {"idle", measureIdle},
+		{"soak", measureSoak},
 	} {
-		if *only != "" && *only != part.name {
-			continue
+		if *only != part.name && (*only != "" || part.name == "soak") {
+			continue // the soak takes as long as it is told to, and is asked for by name
 		}
 		fmt.Fprintf(os.Stderr, "measuring %s ...\n", part.name)
 		if err := part.run(b); err != nil {

@@ -59,7 +59,7 @@ func (b *bench) storm(clients int) error {
 	if err != nil {
 		return err
 	}
-	ring, err := families(gh, 128)
+	ring, err := families(gh, familyCount)
 	if err != nil {
 		return err
 	}

@@ -180,6 +180,11 @@ func (s *Set) failureHeaders(c *gin.Context, e *apperr.Error, p Problem) {
 		// obeys is not refused again.
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.Wait.Seconds()))))
 	}
+	if e.Reason == "busy" {
+		// Thousands may be sent away in a rush, and each connection that waits
+		// for them to come back takes memory; a new one costs less.
+		h.Set("Connection", "close")
+	}
 	if e.Kind == apperr.Throttled && !of(c).limited {
 		// The counters of wrong secrets have no one rule: they grow.
 		h.Add(ratelimit.StateHeader, ratelimit.Item(p.Reason, 0, p.Wait))

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -53,6 +54,12 @@ func Serve(ctx context.Context, c config.Config, out, errOut io.Writer) error {
 	return rooms.serve(ctx, listener, out)
 }
 
+// makeRoom lets Go run other work beside the hashes, which have threads of
+// their own that yield to others: with one place a processor all of them would
+// be taken, and a check of a token would wait for its place and not for its
+// processor.
+var makeRoom sync.Once
+
 func (r *Rooms) serve(ctx context.Context, listener net.Listener, out io.Writer) error {
 	if r.Config.UsesSQLite() {
 		r.Tokens.Log.UseHighWater(highWater(r.Config))
@@ -69,6 +76,7 @@ func (r *Rooms) serve(ctx context.Context, listener net.Listener, out io.Writer)
 		return err
 	}
 	keepBound()
+	makeRoom.Do(func() { runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + r.Passwords.Slots()) })
 	watchCollector()
 	servers := []*http.Server{r.httpServer(r.leaving(handler))}
 	listeners := []net.Listener{r.bounded(listener)}

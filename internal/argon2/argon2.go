@@ -8,9 +8,9 @@
 // With memory of its own for each slot, what hashes take is exactly slots
 // times memory, whatever the load.
 //
-// The library has no call for that, so this package reaches the four steps of
-// its computation by their linker names and does between them what the library
-// does, but for the allocation. A release that renames a step does not link,
+// The library has no call for that, so this package reaches the steps of its
+// computation by their linker names and does between them what the library
+// does, but for the allocation and the choice of the thread (passes.go). A release that renames a step does not link,
 // and a test compares every result with the library's own; docs/decisions/0008
 // weighs this against a copy of the code.
 package argon2
@@ -56,7 +56,10 @@ type block [128]uint64
 
 // Memory is what one computation at a time works in. It holds what the last
 // one left, from which its password cannot be told faster than by guessing.
-type Memory struct{ blocks []block }
+type Memory struct {
+	blocks []block
+	mapped []byte // what Map took, or nil
+}
 
 // NewMemory takes the memory that computations of a cost need.
 func NewMemory(p Params) *Memory { return &Memory{blocks: make([]block, p.blocks())} }
@@ -72,12 +75,12 @@ func (m *Memory) Key(mode Mode, password, salt []byte, p Params, keyLen uint32) 
 	lanes := uint32(p.Threads)
 	h0 := initHash(password, salt, nil, nil, p.Time, p.MemoryKiB, lanes, keyLen, int(mode))
 	b := m.blocks[:p.blocks()]
-	clear(b) // the first pass of the library adds to zeros
 	// The first two blocks of each lane, made in a matrix of just these.
 	for i, first := range initBlocks(&h0, 2*lanes, lanes) {
 		b[i/2*(len(b)/int(lanes))+i%2] = first
 	}
-	processBlocks(b, p.Time, p.blocks(), lanes, int(mode))
+	f := fill{b: b, time: p.Time, lanes: lanes, mode: mode}
+	f.passes()
 	return extractKey(b, p.blocks(), lanes, keyLen)
 }
 
@@ -86,9 +89,6 @@ func initHash(password, salt, key, data []byte, time, memory, threads, keyLen ui
 
 //go:linkname initBlocks golang.org/x/crypto/argon2.initBlocks
 func initBlocks(h0 *[blake2b.Size + 8]byte, memory, threads uint32) []block
-
-//go:linkname processBlocks golang.org/x/crypto/argon2.processBlocks
-func processBlocks(b []block, time, memory, threads uint32, mode int)
 
 //go:linkname extractKey golang.org/x/crypto/argon2.extractKey
 func extractKey(b []block, memory, threads, keyLen uint32) []byte

@@ -39,6 +39,23 @@ func TestTheVectorOfTheReferenceImplementation(t *testing.T) {
 	}
 }
 
+func TestMappedMemoryIsAsGoodAndIsGivenBack(t *testing.T) {
+	p := Params{MemoryKiB: 4096, Time: 2, Threads: 2}
+	m := Map(p)
+	got := m.Key(Argon2id, []byte("password"), []byte("somesalt"), p, 32)
+	if want := argon2.IDKey([]byte("password"), []byte("somesalt"), p.Time, p.MemoryKiB, p.Threads, 32); !bytes.Equal(got, want) {
+		t.Errorf("%x, want %x", got, want)
+	}
+	m.Free()
+	m.Free() // twice is once
+	defer func() {
+		if recover() == nil {
+			t.Error("what was given back is still used")
+		}
+	}()
+	m.Key(Argon2id, nil, nil, p, 32)
+}
+
 func TestMemoryThatIsTooSmallIsAMistakeOfTheProgram(t *testing.T) {
 	defer func() {
 		if recover() == nil {

@@ -111,6 +111,9 @@ func (h *Hasher) Ready(ctx context.Context) error { return h.queue.ready(ctx) }
 // may wait in all.
 func (h *Hasher) Strangers() (waiting, limit int) { return h.queue.strangers() }
 
+// Slots is how many hashes are computed at once.
+func (h *Hasher) Slots() int { return h.queue.slots }
+
 // MinLength is the shortest password accepted, in characters.
 func (h *Hasher) MinLength() int { return h.minLength }
 
@@ -187,12 +190,12 @@ func (h *Hasher) compare(stored scheme, typed, prepared []byte) bool {
 	return matched
 }
 
-// tidy collects what a comparison with an imported hash left that needed more
-// memory than ours, while its slots are still held: left alone, dead buffers of
-// a quarter of a gigabyte would lie beside the next one's. It happens once an
-// account, because a right password gets a hash of ours.
+// tidy collects what a comparison with an imported scrypt hash left that needed
+// more memory than ours, while its slots are still held: left alone, dead
+// buffers of a quarter of a gigabyte would lie beside the next one's. It happens
+// once an account, because a right password gets a hash of ours.
 func (h *Hasher) tidy(stored scheme) {
-	if h.weight(stored) > 1 {
+	if _, argon := stored.(argonHash); !argon && h.weight(stored) > 1 {
 		runtime.GC()
 	}
 }

@@ -1,7 +1,6 @@
 package passwords
 
 import (
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -13,7 +12,8 @@ const keepMemory = time.Minute
 
 // buffers is the memory in which hashes are computed. Each slot takes one and
 // gives it back, so that a rush needs slots times the memory of a hash and
-// leaves nothing behind for the collector. A nil one keeps nothing.
+// leaves nothing behind for the collector. A nil one takes memory of Go's heap
+// and keeps nothing.
 type buffers struct {
 	cost argon2.Params // of what is kept
 
@@ -34,9 +34,9 @@ func (b *buffers) take(p argon2.Params) *argon2.Memory {
 	defer b.mu.Unlock()
 	switch last := len(b.free) - 1; {
 	case !b.cost.Holds(p): // an imported hash that needs more
-		return argon2.NewMemory(p)
+		return argon2.Map(p)
 	case last < 0:
-		return argon2.NewMemory(b.cost)
+		return argon2.Map(b.cost)
 	default:
 		m := b.free[last]
 		b.free = b.free[:last]
@@ -44,9 +44,13 @@ func (b *buffers) take(p argon2.Params) *argon2.Memory {
 	}
 }
 
-// give takes memory back. What is larger than ours is left to the collector.
+// give takes memory back. What is larger than ours goes back to the system.
 func (b *buffers) give(m *argon2.Memory) {
-	if b == nil || !m.Is(b.cost) {
+	if b == nil {
+		return
+	}
+	if !m.Is(b.cost) {
+		m.Free()
 		return
 	}
 	b.mu.Lock()
@@ -59,11 +63,12 @@ func (b *buffers) give(m *argon2.Memory) {
 	b.rest.Reset(keepMemory)
 }
 
-// drop gives the memory back to the system: a server at rest hardly collects,
-// so that it would stay for minutes.
+// drop gives the memory back to the system.
 func (b *buffers) drop() {
 	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, m := range b.free {
+		m.Free()
+	}
 	b.free = nil
-	b.mu.Unlock()
-	debug.FreeOSMemory()
 }

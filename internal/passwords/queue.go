@@ -73,7 +73,7 @@ func (q *queue) run(ctx context.Context, weight int64, work func()) error {
 		q.metrics.HashRunning(-1)
 		q.leave(w, q.now().Sub(begin))
 	}()
-	work()
+	aside(work)
 	return nil
 }
 
