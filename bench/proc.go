@@ -109,7 +109,7 @@ func (g gatehouse) serve(data string, env ...string) (*proc, error) {
 		cmd.Env = append(cleanEnv(), append([]string{
 			fmt.Sprintf("LISTEN_ADDR=127.0.0.1:%d", port), "DATA_DIR=" + data, "LOG_LEVEL=warn",
 			"LIMIT_LOGIN_PER_NETWORK=off", "LIMIT_SIGNUP_PER_NETWORK=off", "LIMIT_STRANGERS_PER_NETWORK=off",
-			"LIMIT_WRITES_PER_ACCOUNT=off", "LIMIT_REFRESH_PER_SESSION=off",
+			"LIMIT_WRITES_PER_ACCOUNT=off", "LIMIT_REFRESH_PER_SESSION=off", "PROOF_OF_WORK=off",
 		}, env...)...)
 		return cmd
 	})

@@ -109,7 +109,7 @@ func (f *fleet) settings(n *node, database string) []string {
 		fmt.Sprintf("LISTEN_ADDR=127.0.0.1:%d", n.port), "APP_URL=" + f.url, "DATA_DIR=" + n.dir + "/data",
 		"DATABASE_URL=" + database, "SECRET_KEY=" + secretKey, "ACCESS_TOKEN_TTL=1h",
 		// The proofs ask more of a few people than anybody does.
-		"LIMIT_LOGIN_PER_NETWORK=off", "LIMIT_STRANGERS_PER_NETWORK=off", "LIMIT_WRITES_PER_ACCOUNT=off", "LIMIT_REFRESH_PER_SESSION=off",
+		"PROOF_OF_WORK=off", "LIMIT_LOGIN_PER_NETWORK=off", "LIMIT_STRANGERS_PER_NETWORK=off", "LIMIT_WRITES_PER_ACCOUNT=off", "LIMIT_REFRESH_PER_SESSION=off",
 		"LIMIT_INSTANCES_PER_SERVICE=off", "LIMIT_STREAMS_PER_SERVICE=off",
 	}, f.extra...)
 }
