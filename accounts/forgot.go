@@ -57,6 +57,7 @@ func (s *Service) ask(ctx context.Context, q asked) (attempt secrets.Raw, err er
 		return secrets.Raw{}, err
 	}
 	if err := s.pay(ctx, q, owner); err != nil {
+		s.Limits.RefundNetwork(ratelimit.Forgot, q.by.IP)
 		return secrets.Raw{}, err
 	}
 	return s.sendAsked(ctx, q, owner)

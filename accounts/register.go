@@ -45,17 +45,26 @@ func (s *Service) Register(ctx context.Context, in Register) (Registered, error)
 	if err := s.Limits.TakeNetwork(ctx, ratelimit.Signup, in.Client.IP); err != nil {
 		return Registered{}, err
 	}
-	if err := s.Work.Pass(ctx, in.Client.Asks(tokens.WorkSignup, string(u.EmailKey))); err != nil {
-		return Registered{}, err
-	}
-	// Hashing takes tens of milliseconds, so it is never done in a transaction.
-	if u.PasswordHash, err = s.Passwords.Hash(ctx, in.Password); err != nil {
+	if err := s.payAndHash(ctx, u, in); err != nil { // nothing was done, and refused calls do not count
+		s.Limits.RefundNetwork(ratelimit.Signup, in.Client.IP)
 		return Registered{}, err
 	}
 	if s.Config.EmailVerification == VerificationOptional {
 		return s.registerAtOnce(ctx, u, in.Client)
 	}
 	return s.registerPending(ctx, u, in.Client)
+}
+
+// payAndHash has a stranger pay with work under pressure for the hash that
+// follows. Hashing takes tens of milliseconds, so it is never done in a
+// transaction.
+func (s *Service) payAndHash(ctx context.Context, u *models.User, in Register) error {
+	if err := s.Work.Pass(ctx, in.Client.Asks(tokens.WorkSignup, string(u.EmailKey))); err != nil {
+		return err
+	}
+	hash, err := s.Passwords.Hash(ctx, in.Password)
+	u.PasswordHash = hash
+	return err
 }
 
 // MayRegister says why nobody can sign up by themselves, nil when they can.

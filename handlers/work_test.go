@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/internal/ratelimit"
 	"gatehouse/internal/testserver"
 	"gatehouse/internal/work"
 )
@@ -190,6 +191,29 @@ func TestAProgramPaysInAHeaderForItsNameItsCallAndItsNetwork(t *testing.T) {
 	signup := `{"email":"new@example.com","password":"a long passphrase of mine"}`
 	refused := s.Program().Raw("POST", "/api/v1/register", signup).Is(http.StatusTooManyRequests)
 	s.Program().Raw("POST", "/api/v1/register", signup, "Gatehouse-Proof-Of-Work", solved(t, refused)).Is(http.StatusAccepted)
+}
+
+// A limit is for what was done: who is asked for work has not had theirs.
+func TestACallThatIsAskedForWorkTakesNothingFromALimit(t *testing.T) {
+	s := testserver.New(t, func(o *testserver.Options) {
+		o.Pressure = func() int { return 33 }
+		o.Limits = map[ratelimit.Name]ratelimit.Rule{}
+		for _, name := range []ratelimit.Name{ratelimit.Login, ratelimit.Signup, ratelimit.Forgot} {
+			o.Limits[name] = ratelimit.Rule{N: 1, Per: time.Hour}
+		}
+	})
+	s.User(mara, "mara", password)
+	for path, body := range map[string]string{
+		"/api/v1/login": `{"username":"mara","password":"` + password + `"}`, "/api/v1/password/forgot": `{"email":"` + mara + `"}`,
+		"/api/v1/register": `{"email":"new@example.com","password":"a long passphrase of mine"}`,
+	} {
+		s.Program().Raw("POST", path, body)
+		a := s.Program().Raw("POST", path, body).Is(http.StatusTooManyRequests)
+		if paid := s.Program().Raw("POST", path, body, "Gatehouse-Proof-Of-Work", solved(t, a)); paid.Status >= 300 {
+			t.Errorf("%s: got %d\n%s", path, paid.Status, paid.Body)
+		}
+		s.Program().Raw("POST", path, body).Fails(http.StatusTooManyRequests, "too_many_attempts")
+	}
 }
 
 func TestAFormWithoutScriptIsToldHowLongToWait(t *testing.T) {
