@@ -276,4 +276,3 @@ func TestEveryChangeIsOnRecordAndToldInItsOwnTransaction(t *testing.T) {
 		}
 	})
 }
-

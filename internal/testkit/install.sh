@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Installs what the tests start: a MariaDB server, Chromium, openssl, haproxy
-# and programs that attack. Does nothing when all are there.
+# Installs what the tests start: a MariaDB server, Chromium, openssl, haproxy,
+# oathtool and programs that attack. Does nothing when all are there.
 set -euo pipefail
 
 missing=()
 command -v mariadbd >/dev/null || [ -x /usr/sbin/mariadbd ] || missing+=(mariadb-server)
 command -v chromium >/dev/null || missing+=(chromium)
 command -v slowhttptest >/dev/null || missing+=(slowhttptest)
+command -v oathtool >/dev/null || missing+=(oathtool)
 command -v openssl >/dev/null || missing+=(openssl)
 command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || missing+=(haproxy)
 [ ${#missing[@]} -eq 0 ] && exit 0
