@@ -47,7 +47,7 @@ func (f *fleet) inFront() string {
 		"defaults", " mode http", " timeout connect 2s", " timeout client 60s", " timeout server 60s", " retries 3", " option redispatch 1",
 		"frontend in", fmt.Sprintf(" bind 127.0.0.1:%d", port), " default_backend nodes",
 		"backend nodes", " balance roundrobin", " option httpchk GET /readyz", " http-check expect status 200",
-		" default-server check inter 200ms fall 2 rise 2",
+		" timeout check 5s", " default-server check inter 200ms fall 2 rise 2",
 	}
 	for i, n := range f.nodes {
 		lines = append(lines, fmt.Sprintf(" server node%d 127.0.0.1:%d", i+1, n.port))

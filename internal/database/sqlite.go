@@ -51,6 +51,10 @@ func (d *DB) openSQLite(ctx context.Context, path string, o Options) error {
 	}
 	d.main.SetMaxOpenConns(readers)
 	d.main.SetMaxIdleConns(readers)
+	d.writer.letGo.Store(new(func() {
+		d.main.SetMaxIdleConns(0)
+		d.main.SetMaxIdleConns(readers)
+	}))
 	d.migrator = func() (*sql.DB, error) { return sqlitePool(path, cacheKiB/4, false) }
 	return d.openGORM(&sqliteDialector{pool: d.main})
 }

@@ -54,6 +54,8 @@ type writer struct {
 	queue chan *call
 	stop  chan struct{}
 	ended chan struct{}
+	// letGo closes the reading connections that nobody uses at the moment.
+	letGo atomic.Pointer[func()]
 
 	// What follows belongs to the goroutine.
 	conn  *sql.Conn

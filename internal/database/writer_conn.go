@@ -4,6 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // begin opens the connection if need be and starts a transaction.
@@ -42,10 +45,26 @@ func (w *writer) control(query string) error {
 
 // disconnectIfBroken drops a connection that met a fault of the storage. The
 // next group opens the file again, and works again as soon as the storage does.
+//
+// The connections of a process share the memory beside the log (the -shm file)
+// as the first of them has opened it. One that was opened while the disk was
+// read-only stays so until the last of them is closed, and nobody could write
+// although the disk can again. So whoever is told that it is read-only has the
+// readers closed too; a reader that is busy now is met by the next try.
 func (w *writer) disconnectIfBroken() {
-	if w.state != nil && w.state.broken {
-		w.disconnect()
+	if w.state == nil || !w.state.broken {
+		return
 	}
+	why := w.state.doomed
+	w.disconnect()
+	if letGo := w.letGo.Load(); letGo != nil && isReadOnly(why) {
+		(*letGo)()
+	}
+}
+
+func isReadOnly(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && e.Code()&0xff == sqlite3.SQLITE_READONLY
 }
 
 func (w *writer) disconnect() {
