@@ -45,6 +45,10 @@ const (
 	// FactorsReset is a link of an operator, and the use of it.
 	FactorsReset Action = "factors.reset"
 
+	// DeviceTrusted is a browser that is not asked for a second factor any more.
+	DeviceTrusted    Action = "device.trusted"
+	DeviceDistrusted Action = "device.distrusted"
+
 	PersonalMade  Action = "personal_token.made"
 	PersonalEnded Action = "personal_token.ended"
 

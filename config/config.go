@@ -27,11 +27,12 @@ type Config struct {
 	DKIMKey      Secret `env:"DKIM_KEY" secret:"true" help:"Private key in PEM that signs mails (DKIM): RSA of at least 2048 bits, or Ed25519. Usually as DKIM_KEY_FILE. Default: mails are not signed here."`
 	DKIMSelector string `env:"DKIM_SELECTOR" help:"Name of the DKIM key: its public half is at SELECTOR._domainkey of MAIL_FROM's domain. Needed with DKIM_KEY."`
 
-	Signup            string `env:"SIGNUP" envDefault:"open" oneof:"open invite closed" help:"Who may register: open, invite or closed."`
-	EmailVerification string `env:"EMAIL_VERIFICATION" envDefault:"required" oneof:"required optional" help:"required keeps secret who has an account; optional gives that up and lets people in at once."`
-	EmailCodeLogin    string `env:"EMAIL_CODE_LOGIN" envDefault:"off" oneof:"off on" help:"on lets people sign in with a code that is mailed to them instead of their password. Whoever reads the mailbox is then in."`
-	MFA               string `env:"MFA" envDefault:"optional" oneof:"optional admins required" help:"Who needs a second factor: optional asks those who have one, admins and required ask everybody of that kind to set one up at the next sign-in."`
-	PasswordMinLength int    `env:"PASSWORD_MIN_LENGTH" envDefault:"8" min:"8" max:"128" help:"Shortest password accepted, in characters; 15 is recommended (NIST SP 800-63B-4, section 3.1.1.2)."`
+	Signup            string        `env:"SIGNUP" envDefault:"open" oneof:"open invite closed" help:"Who may register: open, invite or closed."`
+	EmailVerification string        `env:"EMAIL_VERIFICATION" envDefault:"required" oneof:"required optional" help:"required keeps secret who has an account; optional gives that up and lets people in at once."`
+	EmailCodeLogin    string        `env:"EMAIL_CODE_LOGIN" envDefault:"off" oneof:"off on" help:"on lets people sign in with a code that is mailed to them instead of their password. Whoever reads the mailbox is then in."`
+	MFA               string        `env:"MFA" envDefault:"optional" oneof:"optional admins required" help:"Who needs a second factor: optional asks those who have one, admins and required ask everybody of that kind to set one up at the next sign-in."`
+	TrustedDeviceTTL  time.Duration `env:"TRUSTED_DEVICE_TTL" envDefault:"0s" min:"0s" max:"8784h" help:"For how long people may have a browser not ask for their second factor, such as 720h. It stands in for that at the sign-in, under MFA too, and never for a proof before a change. 0s does not offer it."`
+	PasswordMinLength int           `env:"PASSWORD_MIN_LENGTH" envDefault:"8" min:"8" max:"128" help:"Shortest password accepted, in characters; 15 is recommended (NIST SP 800-63B-4, section 3.1.1.2)."`
 
 	PasswordHash      HashCost `env:"PASSWORD_HASH" envDefault:"argon2id,m=19456,t=2,p=1" help:"Cost of new password hashes: memory in KiB, passes, lanes. Never below the default (OWASP); the command bench proposes one for this machine. Older hashes are renewed at the next sign-in."`
 	BreachedPasswords string   `env:"BREACHED_PASSWORDS_FILE" help:"A list of passwords that leaked, none of which can be set: SHA-1 in hexadecimal, sorted, one HASH or HASH:COUNT a line, as Have I Been Pwned gives out (ordered by hash). It is searched on disk. Default: none; 120,000 common passwords are refused anyway."`

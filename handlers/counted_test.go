@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gatehouse/handlers"
+	"gatehouse/internal/ratelimit"
 	"gatehouse/internal/testserver"
 )
 
@@ -163,7 +164,9 @@ func codePaths() []countedPath {
 func TestEveryPathThatChecksASecretCounts(t *testing.T) {
 	for _, p := range append(passwordPaths(), codePaths()...) {
 		t.Run(strings.ReplaceAll(p.route, "/", "_"), func(t *testing.T) {
-			s := testserver.New(t, withCodes)
+			s := testserver.New(t, withCodes, func(o *testserver.Options) {
+				o.Limits = map[ratelimit.Name]ratelimit.Rule{ratelimit.SignupPassword: {N: 10, Per: time.Hour}}
+			})
 			s.User(mara, "mara", password)
 			try := p.begin(s)
 			before := looked(s)
@@ -216,7 +219,7 @@ var unchecked = map[string]string{
 	"factors/totp": "the code of a seed that the caller was shown",
 	"passkey":      "a signature", "passkeys": "a signature", "token/refresh": "256 bits", "oauth": "256 bits", "revocations": "256 bits",
 	"logout": "", "forgot": "", "resend": "", "emailcode/begin": "", "account/profile": "", "account/email": "", "me/email": "",
-	"security/recovery": "", "factors/recovery": "", "sessions": "", "tokens": "", "data": "", "close": "", "invitations": "", "/api/v1/me": "",
+	"security/recovery": "", "security/trusted": "", "factors/recovery": "", "sessions": "", "tokens": "", "data": "", "close": "", "invitations": "", "/api/v1/me": "",
 }
 
 func TestEveryRouteThatTakesSomethingIsCountedOrSaysWhyNot(t *testing.T) {

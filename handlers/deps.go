@@ -36,6 +36,9 @@ type Config struct {
 	SessionMaxAge time.Duration
 	// SessionIdleTTL and AccessTokenTTL are told on the pages.
 	SessionIdleTTL, AccessTokenTTL time.Duration
+	// TrustedDeviceTTL is for how long a browser may be trusted; 0 offers it to
+	// nobody.
+	TrustedDeviceTTL time.Duration
 	// PasswordMinLength is written into the forms.
 	PasswordMinLength int
 }

@@ -135,7 +135,7 @@ func TestClosingSignsOutEverywhereAndSigningInTakesItBack(t *testing.T) {
 		t.Errorf("mail %+v", m)
 	}
 	s.Clock.Advance(13 * 24 * time.Hour)
-	b.Post("/login", "username", "mara", "password", "wrong password").Is(401).Lacks("closed", "erased")
+	b.Post("/login", "username", "mara", "password", "wrong password").Is(401).Lacks("account is closed", "erased")
 	b.Login("mara", password)
 	b.Get("/account").Is(200).Has("Your account stays")
 	s.Clock.Advance(2 * 24 * time.Hour)

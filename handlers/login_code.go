@@ -29,11 +29,11 @@ func stepForm(method string) func(*app, *gin.Context) error {
 // step answers POST /login/totp and POST /login/recovery.
 func step(method string) func(*app, *gin.Context) error {
 	return func(a *app, c *gin.Context) error {
-		form, err := middleware.ParseForm(c.Request, "code")
+		form, err := middleware.ParseForm(c.Request, "code", "trust")
 		if err != nil {
 			return err
 		}
-		return a.stepBrowser(c, signin.Step{Method: method, Secret: form.Get("code")}, func(status int, p middleware.Problem) error {
+		return a.stepBrowser(c, signin.Step{Method: method, Secret: form.Get("code"), Trust: form.Has("trust")}, func(status int, p middleware.Problem) error {
 			w, here, err := a.waiting(c, method)
 			if err != nil || !here {
 				return err

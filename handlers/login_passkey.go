@@ -41,7 +41,7 @@ func (a *app) passkeyForm(c *gin.Context) error {
 
 // passkeyBegin answers POST /login/passkey/begin to the script of the page.
 func (a *app) passkeyBegin(c *gin.Context) error {
-	form, err := middleware.ParseForm(c.Request, "step", "rp_id")
+	form, err := middleware.ParseForm(c.Request, "step", "rp_id", "trust")
 	if err != nil {
 		return err
 	}
@@ -101,13 +101,13 @@ func (a *app) holder(c *gin.Context) string {
 // passkeyLogin answers POST /login/passkey: the first step from the login page,
 // or the second one.
 func (a *app) passkeyLogin(c *gin.Context) error {
-	form, err := middleware.ParseForm(c.Request, "credential", "return_to", "step")
+	form, err := middleware.ParseForm(c.Request, "credential", "return_to", "step", "trust")
 	if err != nil {
 		return err
 	}
 	answer := &signin.PasskeyAnswer{Credential: []byte(form.Get("credential")), Bound: a.heldBy(c)}
 	if form.Get("step") == stepSecond {
-		return a.passkeySecond(c, answer)
+		return a.passkeySecond(c, signin.Step{Method: "passkey", Response: answer, Trust: form.Has("trust")})
 	}
 	typed := loginTyped{ReturnTo: middleware.LocalPath(form.Get("return_to"), "")}
 	next, err := a.loginBrowser(c, signin.Input{Method: "passkey", Response: answer}, typed.ReturnTo)
@@ -117,8 +117,8 @@ func (a *app) passkeyLogin(c *gin.Context) error {
 	return a.loggedIn(c, next, typed, middleware.WithCode("invalid_credentials", err))
 }
 
-func (a *app) passkeySecond(c *gin.Context, answer *signin.PasskeyAnswer) error {
-	return a.stepBrowser(c, signin.Step{Method: "passkey", Response: answer}, func(status int, p middleware.Problem) error {
+func (a *app) passkeySecond(c *gin.Context, in signin.Step) error {
+	return a.stepBrowser(c, in, func(status int, p middleware.Problem) error {
 		w, here, err := a.waiting(c, "passkey")
 		if err != nil || !here {
 			return err

@@ -26,15 +26,15 @@ import (
 // holds it against the code.
 var textForms = map[string][]string{
 	"/register": {"email", "username", "name", "password"}, "/login": {"username", "password", "return_to"},
-	"/login/emailcode": {"username", "code"}, "/login/totp": {"code"}, "/login/recovery": {"code"}, "/login/enrol": {"code"},
-	"/login/reset": {"token", "username", "password"}, "/login/passkey": {"credential", "return_to", "step"}, "/login/passkey/begin": {"step"},
+	"/login/emailcode": {"username", "code"}, "/login/totp": {"code", "trust"}, "/login/recovery": {"code"}, "/login/enrol": {"code"},
+	"/login/reset": {"token", "username", "password"}, "/login/passkey": {"credential", "return_to", "step", "trust"}, "/login/passkey/begin": {"step", "rp_id"},
 	"/verify": {"token", "code", "password", "username"}, "/forgot": {"username", "email"}, "/reset": {"token", "code", "new_password"},
 	"/undo": {"token", "new_password"}, "/invitation": {"token", "name", "username", "password"}, "/setup": {"token", "email", "username", "password"},
 	"/account/profile": {"name", "username"}, "/account/email": {"email"}, "/account/email/verify": {"token", "code"},
 	"/account/security": {"current_password", "new_password"}, "/account/security/totp": {"code"},
 	"/account/security/passkeys": {"credential", "conditional", "name"}, "/account/security/passkeys/begin": {"conditional"},
 	"/account/security/passkeys/change": {"id", "name"}, "/account/security/passkeys/remove": {"id"},
-	"/account/sessions": {"id", "others", "all"}, "/account/tokens": {"id", "all", "show", "token_name", "apps", "expires_at"},
+	"/account/security/trusted": {"id", "all"}, "/account/sessions": {"id", "others", "all"}, "/account/tokens": {"id", "all", "show", "token_name", "apps", "expires_at"},
 	"/account/reauth": {"method", "password", "code", "credential", "return_to"}, "/admin/invitations": {"id", "email", "roles"},
 }
 

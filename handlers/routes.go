@@ -119,6 +119,8 @@ var table = []Route{
 	{post, "/account/email/verify", Page, guards(Session), (*app).emailVerify},
 	{get, "/account/security", Page, guards(Session), (*app).securityForm},
 	{post, "/account/security", Page, guards(Session, Second), (*app).security},
+	{get, "/account/security/trusted", Page, guards(Session), (*app).backToSecurity},
+	{post, "/account/security/trusted", Page, guards(Session, Recent), (*app).distrust},
 	{get, "/account/security/totp", Page, guards(Session, StepUp), (*app).totpForm},
 	{post, "/account/security/totp", Page, guards(Session, StepUp), (*app).totp},
 	{get, "/account/security/totp/remove", Page, guards(Session), (*app).backToSecurity},

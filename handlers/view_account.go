@@ -46,6 +46,10 @@ func (a *app) drawSecurity(c *gin.Context, status int, u *models.User, p middlew
 	if err != nil {
 		return err
 	}
+	trusted, err := a.SignIn.TrustedDevices(c.Request.Context(), u)
+	if err != nil {
+		return err
+	}
 	form := formOf(p)
 	// The page has two passwords; a refusal of the account is about the first.
 	if wrong := form.Wrong["password"]; wrong != "" {
@@ -56,7 +60,17 @@ func (a *app) drawSecurity(c *gin.Context, status int, u *models.User, p middlew
 		Layout: a.layout(c, u), Form: form, Login: loginName(u),
 		PasswordChangedAt: u.PasswordChangedAt.Time, MinLength: a.Config.PasswordMinLength,
 		TOTP: held.TOTP > 0, Passkeys: held.Passkeys, RecoveryCodes: held.RecoveryCodes, Health: held.Health(),
+		Trusted: trustedRows(trusted),
 	})
+}
+
+func trustedRows(list []models.TrustedDevice) (rows []templates.TrustedRow) {
+	for _, d := range list {
+		rows = append(rows, templates.TrustedRow{
+			ID: d.ID.String(), UserAgent: d.UserAgent, Since: d.CreatedAt.Time, Ends: d.ExpiresAt.Time, LastUsed: d.LastUsedAt.Time,
+		})
+	}
+	return rows
 }
 
 // drawTOTP draws the page of the code app; seed as in drawEnrol.

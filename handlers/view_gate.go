@@ -32,6 +32,7 @@ func (a *app) drawLogin(c *gin.Context, status int, typed loginTyped, p middlewa
 func (a *app) drawStep(c *gin.Context, status int, method string, w signin.Waiting, p middleware.Problem) error {
 	return a.draw(c, status, "login_"+method, templates.StepView{
 		Layout: a.layout(c, nil), Form: formOf(p), Login: loginName(w.User), Ways: otherWays(w.Next, method),
+		Trust: a.Config.TrustedDeviceTTL,
 	})
 }
 

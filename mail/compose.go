@@ -23,7 +23,7 @@ func (r *renderer) compose(m Message, w *words) (letter, error) {
 func noticeKind(kind string) string {
 	switch kind {
 	case KindPasswordChanged, KindPasswordReset, KindRefreshReused, KindEmailChanged, KindEmailRestored,
-		KindUsernameChanged, KindFactorAdded, KindFactorRemoved, KindFactorReset, KindRecoveryUsed, KindRecoveryMade,
+		KindUsernameChanged, KindFactorAdded, KindFactorRemoved, KindFactorReset, KindRecoveryUsed, KindRecoveryMade, KindDeviceTrusted,
 		KindPersonalMade, KindAccountClosing, KindAccountKept, KindAccountErased:
 		return kind
 	}

@@ -35,6 +35,9 @@ const (
 	// KindRecoveryUsed and KindRecoveryMade are about recovery codes.
 	KindRecoveryUsed = "recovery_used"
 	KindRecoveryMade = "recovery_made"
+	// KindDeviceTrusted tells of a browser that is not asked for a second factor
+	// any more.
+	KindDeviceTrusted = "device_trusted"
 	// KindPersonalMade tells of a new personal access token.
 	KindPersonalMade = "personal_made"
 	// KindAccountClosing says that the account is erased in Data["erase_in"];

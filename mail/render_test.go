@@ -53,7 +53,7 @@ func all() map[string]Message {
 	}
 	for _, kind := range []string{
 		KindPasswordChanged, KindPasswordReset, KindRefreshReused, KindEmailChanged, KindEmailRestored, KindUsernameChanged, KindPersonalMade,
-		KindFactorAdded, KindFactorRemoved, KindFactorReset, KindRecoveryUsed, KindRecoveryMade, KindAccountClosing, KindAccountKept,
+		KindFactorAdded, KindFactorRemoved, KindFactorReset, KindRecoveryUsed, KindRecoveryMade, KindDeviceTrusted, KindAccountClosing, KindAccountKept,
 		KindAccountErased, "", "something new",
 	} {
 		out["notice "+kind] = Message{Purpose: Notice, Data: map[string]string{"kind": kind, "factor": "totp", "erase_in": "336h"}}

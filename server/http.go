@@ -32,7 +32,8 @@ func (r *Rooms) Handler() (http.Handler, error) {
 		Config: handlers.Config{
 			AppURL: c.AppURL, TrustedProxies: c.TrustedProxies, DevInbox: r.devInbox(),
 			SignupClosed: c.Signup != "open", EmailCode: c.EmailCodeLogin == "on", SessionMaxAge: c.SessionAbsoluteTTL, PasswordMinLength: c.PasswordMinLength,
-			Operator: c.AppName, SessionIdleTTL: c.SessionIdleTTL, AccessTokenTTL: c.AccessTokenTTL,
+			TrustedDeviceTTL: c.TrustedDeviceTTL,
+			Operator:         c.AppName, SessionIdleTTL: c.SessionIdleTTL, AccessTokenTTL: c.AccessTokenTTL,
 		},
 	})
 	return engine, err

@@ -149,7 +149,7 @@ func (r *Rooms) build(ctx context.Context) error {
 		Metrics: r.Metrics, Box: r.Box, Factors: r.Factors, Clock: r.Clock,
 		// The strongest first: in this order people are asked for them.
 		Methods: r.methods(),
-		Config:  signin.Config{MFA: r.Config.MFA, Issuer: r.Config.AppName, FreeTries: int(r.Config.LimitLoginFreeTries)},
+		Config:  signin.Config{MFA: r.Config.MFA, Issuer: r.Config.AppName, FreeTries: int(r.Config.LimitLoginFreeTries), TrustedDeviceTTL: r.Config.TrustedDeviceTTL},
 	})
 	return nil
 }

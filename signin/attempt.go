@@ -34,6 +34,7 @@ type Step struct {
 	// Anonymous is the session in which the browser kept the attempt; it dies.
 	Anonymous *tokens.Session
 	Data      []byte // of the new session
+	Trust     bool   // see Input
 }
 
 // half keeps a sign-in whose first factor was right, in one transaction with
@@ -194,7 +195,7 @@ func (f *Flow) proceed(ctx context.Context, in Step) (Result, error) {
 var ErrNotNext = apperr.New(apperr.Conflict, "method_not_next")
 
 func (in Step) input() Input {
-	return Input{Web: in.Web, Client: in.Client, Anonymous: in.Anonymous, Data: in.Data}
+	return Input{Web: in.Web, Client: in.Client, Anonymous: in.Anonymous, Data: in.Data, Trust: in.Trust}
 }
 
 // complete ends an attempt with a session, or with the page on which a password

@@ -13,7 +13,8 @@
 // It owns the tables of second factors, totp_factors, totp_enrolments, passkeys
 // and recovery_codes (factors.go, enrol.go), and hands accounts the functions
 // that carry them in and out of files and erase them. It owns signin_attempts
-// (attempt.go), half sign-ins, which nothing but [Flow.Continue] takes. It
+// (attempt.go), half sign-ins, which nothing but [Flow.Continue] takes, and
+// trusted_devices (trust.go), browsers that are not asked for a second factor. It
 // owns passkey_ceremonies, the challenges that are open, and passkey_offers
 // (passkey*.go): a signature is found by nobody's trying, so that a passkey takes
 // no slot of a counter. What is

@@ -192,6 +192,9 @@ func (e *enrolled) claim(tx *gorm.DB) (bool, error) {
 			return false, err
 		}
 	}
+	if err := endTrust(tx, u.ID); err != nil {
+		return false, err
+	}
 	return true, f.noteFactor(tx, factorChange{u, audit.FactorAdded, mail.KindFactorAdded, "totp", e.by})
 }
 
@@ -297,6 +300,9 @@ func (f *Flow) RemoveTOTP(ctx context.Context, p tokens.Proof, by tokens.Client)
 			return err
 		}
 		if _, err := f.Tokens.Sessions.EndOthersIn(tx, a.ID, p.Session, by); err != nil {
+			return err
+		}
+		if err := endTrust(tx, a.ID); err != nil {
 			return err
 		}
 		return f.noteFactor(tx, factorChange{a.User, audit.FactorRemoved, mail.KindFactorRemoved, "totp", by})

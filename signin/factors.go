@@ -209,7 +209,7 @@ func (f *Factors) Erase(tx *gorm.DB, user models.ID) error {
 }
 
 // lostTables hold what somebody forgets who has lost every second factor.
-const lostTables = "totp_factors passkeys recovery_codes passkey_offers totp_enrolments"
+const lostTables = "totp_factors passkeys recovery_codes passkey_offers totp_enrolments trusted_devices"
 
 func deleteFrom(tx *gorm.DB, tables string, user models.ID) error {
 	for table := range strings.FieldsSeq(tables) {

@@ -37,6 +37,9 @@ type Config struct {
 	// FreeTries is how many wrong secrets are looked at before delays begin: 0
 	// is 10, below 0 switches the counters off.
 	FreeTries int
+	// TrustedDeviceTTL is for how long a browser may ask not to be asked for the
+	// second factor; 0 does not offer it.
+	TrustedDeviceTTL time.Duration
 }
 
 // Deps is what the room works with.
@@ -80,6 +83,9 @@ func New(d Deps) *Flow {
 		throttle: throttle{db: d.DB, box: d.Box, clock: d.Clock, free: d.Config.FreeTries},
 		password: password{hasher: d.Passwords, accounts: d.Accounts},
 	}
+	if d.Tokens != nil {
+		d.Tokens.OnRenewal(endAllTrust)
+	}
 	seen := map[string]bool{f.password.Name(): true}
 	for _, m := range d.Methods {
 		if seen[m.Name()] {
@@ -115,6 +121,8 @@ type Input struct {
 	Anonymous *tokens.Session
 	// Data is carried into the new session: the flash message.
 	Data []byte
+	// Trust asks not to be asked for the second factor in this browser any more.
+	Trust bool
 	// Half makes what the anonymous session of a browser holds while a second
 	// factor is asked for: the attempt, and where to go afterwards. nil for a
 	// program.
@@ -226,7 +234,7 @@ func (f *Flow) begin(ctx context.Context, o opening) (Result, error) {
 		return Result{}, f.noWay(ctx, o, err)
 	}
 	if len(next) > 0 {
-		return f.half(ctx, o, next)
+		return f.further(ctx, o, next)
 	}
 	if o.verdict.MustChange {
 		return Result{User: o.user}, cmp.Or(f.stop(ctx, audit.SignIn, o.try, o.slot, ErrMustChange), error(ErrMustChange))
@@ -239,7 +247,7 @@ func (f *Flow) begin(ctx context.Context, o opening) (Result, error) {
 		return Result{}, f.noWay(ctx, o, err)
 	}
 	if len(next) > 0 {
-		return f.half(ctx, o, next)
+		return f.further(ctx, o, next)
 	}
 	return Result{}, f.refuse(ctx, audit.SignIn, o.try, ErrCredentials)
 }
@@ -449,6 +457,9 @@ func (f *Flow) Trim(ctx context.Context) error {
 				return err
 			}
 		}
+	}
+	if err := f.trimTrust(ctx); err != nil {
+		return err
 	}
 	return f.trimAttempts(ctx)
 }

@@ -155,6 +155,9 @@ func (m *madePasskey) claim(tx *gorm.DB) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if err := endTrust(tx, m.owner.User.ID); err != nil {
+		return false, err
+	}
 	return true, p.tell(tx, m.owner, audit.FactorAdded, mail.KindFactorAdded, &m.key)
 }
 

@@ -52,6 +52,9 @@ func (f *Flow) removeKey(tx *gorm.DB, p *Passkeys, o PasskeyOwner, key *models.P
 	if _, err := f.Tokens.Sessions.EndOthersIn(tx, o.User.ID, o.Proof.Session, o.By); err != nil {
 		return nil, err
 	}
+	if err := endTrust(tx, o.User.ID); err != nil {
+		return nil, err
+	}
 	return nil, p.tell(tx, o, audit.FactorRemoved, mail.KindFactorRemoved, key)
 }
 

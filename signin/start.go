@@ -23,6 +23,7 @@ type opening struct {
 	shown   progress
 	attempt *models.SignInAttempt // nil in the first step
 	held    Held                  // as far as it was read
+	trust   *models.TrustedDevice // stands in for the second factor; nil is none
 }
 
 // Why a transaction undid itself. Nothing in it had to be kept.
@@ -109,7 +110,10 @@ func (f *Flow) write(tx *gorm.DB, o opening, in tokens.SignIn) (done started, er
 	if err := f.finish(tx, o.attempt); err != nil {
 		return started{}, err
 	}
-	ok, err := f.Accounts.RecordSignIn(tx, o.user, in.AuthTime, o.shown.complete)
+	if err := f.useTrust(tx, o.trust); err != nil {
+		return started{}, err
+	}
+	ok, err := f.Accounts.RecordSignIn(tx, o.user, in.AuthTime, o.shown.complete || o.trust != nil)
 	if err == nil && !ok {
 		err = errGone
 	}
@@ -132,6 +136,9 @@ func (f *Flow) write(tx *gorm.DB, o opening, in tokens.SignIn) (done started, er
 			return started{}, err
 		}
 	}
+	if err := f.trust(tx, o); err != nil {
+		return started{}, err
+	}
 	if err := f.Accounts.NoteDevice(tx, o.user, o.shown.remembered(), o.in.Client); err != nil {
 		return started{}, err
 	}
@@ -143,6 +150,9 @@ func (o opening) event(action audit.Action, session models.ID) audit.Event {
 	e := o.try.event(action)
 	e.Actor, e.Session = o.user.ID, session
 	e.Detail = map[string]string{"method": strings.Join(o.shown.done, " ")}
+	if o.trust != nil {
+		e.Detail["device"] = "trusted"
+	}
 	return e
 }
 

@@ -189,6 +189,7 @@ var fieldAttributes = map[string]map[string][]string{
 	"token_name":       {templates.PageTokens: {"off"}},
 	"apps":             {templates.PageTokens: {"off"}},
 	"expires_at":       {templates.PageTokens: {"off"}},
+	"trust":            {templates.PageLoginTOTP: {""}, templates.PageLoginPasskey: {""}},
 	"profile:read":     {templates.PageTokens: {""}},
 	"profile:write":    {templates.PageTokens: {""}},
 	"sessions:read":    {templates.PageTokens: {""}},

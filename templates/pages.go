@@ -134,6 +134,8 @@ type StepView struct {
 	Layout
 	Form
 	Login string // who is signing in
+	// Trust is for how long the box lets this browser not be asked; 0 is no box.
+	Trust time.Duration
 	// Ways are the other methods that would do, by name.
 	Ways []string
 	// Domains are those of passkeys that were made before a move; each has a
@@ -434,6 +436,15 @@ type SecurityView struct {
 	TOTP                    bool
 	Passkeys, RecoveryCodes int64
 	Health                  string // a word of signin.Held
+	// Trusted are browsers that are not asked for the second factor. POST to
+	// "trusted" below takes id, or all.
+	Trusted []TrustedRow
+}
+
+// TrustedRow is a browser that is not asked for a second factor.
+type TrustedRow struct {
+	ID, UserAgent         string
+	Since, Ends, LastUsed time.Time
 }
 
 // PasskeysView lists passkeys. POST to its own address takes credential and

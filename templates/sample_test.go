@@ -139,6 +139,7 @@ func gateSamples(r *templates.Renderer, lang string) []sample {
 			Layout: inside("/account/reauth/continue"), Path: "/account/email", Fields: []templates.ContinueField{{Name: "email", Value: "mara@new.example"}},
 		}},
 		{"login-totp", templates.PageLoginTOTP, templates.StepView{Layout: layout("/login/totp"), Login: "mara@harbour.example", Ways: []string{"passkey", "recovery"}}},
+		{"login-totp-trust", templates.PageLoginTOTP, templates.StepView{Layout: layout("/login/totp"), Login: "mara", Trust: 720 * time.Hour}},
 		{"login-totp-wrong", templates.PageLoginTOTP, templates.StepView{Layout: layout("/login/totp"), Login: "mara", Form: mistake(lang, nil, "totp_wrong", nil)}},
 		{"login-recovery", templates.PageLoginRecovery, templates.StepView{Layout: layout("/login/recovery"), Login: "mara", Ways: []string{"totp"}}},
 		{"login-reset", templates.PageLoginReset, templates.LostView{Layout: layout("/login/reset"), Token: "gh_ot_abc"}},
@@ -174,6 +175,10 @@ func houseSamples(r *templates.Renderer, lang string) []sample {
 	security := templates.SecurityView{Layout: inside("/account/security", changed), Login: "mara", PasswordChangedAt: sampleNow.AddDate(0, -4, -9), MinLength: 8, Health: "password_only"}
 	app := security
 	app.TOTP, app.RecoveryCodes, app.Health = true, 2, "few_codes"
+	app.Trusted = []templates.TrustedRow{
+		{ID: "01890a5d-ac96-774b-bcce-b302099a8057", UserAgent: firefox, Since: sampleNow.AddDate(0, 0, -3), Ends: sampleNow.AddDate(0, 0, 27), LastUsed: sampleNow.Add(-2 * time.Hour)},
+		{ID: "01890a5d-ac96-774b-bcce-b302099a8058", UserAgent: iphone, Since: sampleNow.AddDate(0, 0, -1), Ends: sampleNow.AddDate(0, 0, 29)},
+	}
 	wrong := security
 	wrong.Form = mistake(lang, nil, "validation_failed", nil, "current_password", "wrong", "new_password", "same_as_name")
 	wrong.Flash = nil

@@ -19,7 +19,7 @@ import (
 func (a attempt) event(action audit.Action, outcome audit.Outcome, reason string) audit.Event {
 	e := audit.Event{
 		Action: action, Outcome: outcome, Reason: reason,
-		RequestID: a.by.RequestID, IP: a.by.stored().IP, UserAgent: a.by.stored().UserAgent,
+		RequestID: a.by.RequestID, IP: a.by.Stored().IP, UserAgent: a.by.Stored().UserAgent,
 		Detail: map[string]string{"family": a.token.family.String(), "generation": strconv.Itoa(int(a.token.generation))},
 	}
 	if a.row != nil {
@@ -49,7 +49,7 @@ func (r *Refresh) refuseGarbage(ctx context.Context, by Client) error {
 	if ok, _ := r.garbage.Take("refresh garbage", garbageAudits, ""); !ok {
 		return ErrInvalidGrant
 	}
-	by = by.stored()
+	by = by.Stored()
 	err := r.audit.Record(ctx, audit.Event{
 		Action: audit.RefreshRefused, Outcome: audit.Failure, Reason: "not_genuine",
 		RequestID: by.RequestID, IP: by.IP, UserAgent: by.UserAgent,

@@ -185,10 +185,10 @@ const (
 	maxUserAgent = 512
 )
 
-// stored is the client as it may be written: without control characters and
+// Stored is the client as it may be written: without control characters and
 // invalid UTF-8, which the databases would treat differently, and not longer
 // than its columns, which strict SQL mode would refuse.
-func (c Client) stored() Client {
+func (c Client) Stored() Client {
 	c.IP = plainText(c.IP, maxIP)
 	c.UserAgent = plainText(c.UserAgent, maxUserAgent)
 	return c
@@ -197,7 +197,7 @@ func (c Client) stored() Client {
 // event begins an audit row about something that succeeded on the word of the
 // subject itself.
 func (c Client) event(action audit.Action, user, session models.ID) audit.Event {
-	c = c.stored()
+	c = c.Stored()
 	return audit.Event{
 		Action: action, Outcome: audit.Success,
 		Actor: user, Subject: user, Session: session,

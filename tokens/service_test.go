@@ -189,7 +189,7 @@ func TestNewWithoutAChokepointStopsTheStart(t *testing.T) {
 }
 
 func TestWhatAVisitorSendsFitsTheColumns(t *testing.T) {
-	c := Client{IP: strings.Repeat("9", 99), UserAgent: "a\x00b\xffc\u202e" + strings.Repeat("ü", 600)}.stored()
+	c := Client{IP: strings.Repeat("9", 99), UserAgent: "a\x00b\xffc\u202e" + strings.Repeat("ü", 600)}.Stored()
 	if len(c.IP) != maxIP || !strings.HasPrefix(c.UserAgent, "abcü") || len([]rune(c.UserAgent)) != maxUserAgent {
 		t.Errorf("got %d characters of address and %q", len(c.IP), c.UserAgent)
 	}

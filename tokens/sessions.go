@@ -168,7 +168,7 @@ func (s *Sessions) HoldAnonymous(tx *gorm.DB, data []byte, old *Session, by Clie
 
 func (s *Sessions) newRow(by Client, data []byte) models.Session {
 	now := models.At(s.deps.Clock())
-	by = by.stored()
+	by = by.Stored()
 	return models.Session{
 		ID: models.NewID(), IP: by.IP, UserAgent: by.UserAgent, Data: data,
 		CreatedAt: now, LastSeenAt: now,

@@ -45,6 +45,7 @@ type Options struct {
 	Clock             *testkit.Clock
 	FreeTries         int
 	MFA               string // optional
+	TrustedDeviceTTL  time.Duration
 	EmailCode         bool
 	// Pressure is how many strangers wait for a hash, of 64, for whoever asks for
 	// work then; nil asks nobody.
@@ -170,7 +171,7 @@ func (s *Server) build() {
 		DB: s.DB, Accounts: s.Accounts, Tokens: s.Tokens, Audit: record, Passwords: hasher, Limits: s.Limits, Work: gate, Metrics: metrics.New(),
 		Box: box, Clock: now, Factors: s.Factors,
 		Methods: s.methods(hasher),
-		Config:  signin.Config{FreeTries: o.FreeTries, MFA: o.MFA},
+		Config:  signin.Config{FreeTries: o.FreeTries, MFA: o.MFA, TrustedDeviceTTL: o.TrustedDeviceTTL},
 	})
 	s.must(s.Tokens.Log.Start(ctx))
 	s.Handler = s.engine(log)
@@ -211,7 +212,7 @@ func (s *Server) engine(log *slog.Logger) http.Handler {
 		Config: handlers.Config{
 			AppURL: s.Options.AppURL, TrustedProxies: s.Options.TrustedProxies, DevInbox: !s.Options.NoInbox,
 			SignupClosed: s.Options.Signup != accounts.SignupOpen, EmailCode: s.Options.EmailCode, SessionMaxAge: 720 * time.Hour, SessionIdleTTL: 24 * time.Hour,
-			AccessTokenTTL: 10 * time.Minute, PasswordMinLength: 8,
+			AccessTokenTTL: 10 * time.Minute, PasswordMinLength: 8, TrustedDeviceTTL: s.Options.TrustedDeviceTTL,
 		},
 	}))
 	return engine
