@@ -37,7 +37,7 @@ type rotation struct {
 	exchange
 	row   *familyRow
 	token refreshToken
-	line  audit.Line
+	lines []audit.Line
 	done  chan struct{}
 	won   bool
 	err   error
@@ -145,9 +145,9 @@ func writeRotations(tx *gorm.DB, group []*rotation) error {
 	if len(won) == 0 {
 		return nil
 	}
-	lines := make([]audit.Line, len(won))
-	for i, n := range won {
-		n.won, lines[i] = true, n.line
+	lines := make([]audit.Line, 0, len(won))
+	for _, n := range won {
+		n.won, lines = true, append(lines, n.lines...)
 	}
 	if err := touchMany(tx, won); err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"testing"
 
-	"gatehouse/audit"
 	"gatehouse/internal/database"
 	"gatehouse/internal/testkit"
 	"gatehouse/models"
@@ -64,7 +63,7 @@ func TestAGroupThatFailsTellsEverybodyAndWritesNothing(t *testing.T) {
 			_, token := r.family(anna)
 			group = append(group, r.prepared(token))
 		}
-		group[1].line = group[0].line // the same id twice
+		group[1].lines = group[0].lines // the same id twice
 		r.Refresh.group.write(group)
 		for _, n := range group {
 			if n.err == nil || n.won {
@@ -116,13 +115,13 @@ func (r *room) prepared(token string) *rotation {
 	if err != nil || a.verdict != rotate {
 		r.t.Fatalf("verdict %d, error %v", a.verdict, err)
 	}
-	line, err := r.deps.Audit.Prepare(a.event(audit.RefreshRotated, audit.Success, ""))
+	lines, err := r.Refresh.lines(a)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	x := r.Refresh.exchange(a.row, a.token, a.line, a.now)
 	x.touchDue = true
-	return &rotation{exchange: x, row: a.row, token: a.token, line: line}
+	return &rotation{exchange: x, row: a.row, token: a.token, lines: lines}
 }
 
 func onMySQL(t *testing.T, f func(*testing.T, *database.DB)) {
