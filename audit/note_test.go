@@ -114,11 +114,8 @@ func TestAPublicKeyIsReadWholeOrNotAtAll(t *testing.T) {
 
 // What docs/operations.md tells somebody without our program to do.
 func TestACheckpointIsVerifiedByOpenssl(t *testing.T) {
-	key, dir := signingKey("id.example.com/audit", 7), t.TempDir()
-	file := filepath.Join(dir, "audit.checkpoints")
-	if err := os.WriteFile(file, []byte(key.sign(someCheckpoint(1).text())+"\n"+key.sign(someCheckpoint(2).text())+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	key := signingKey("id.example.com/audit", 7)
+	file := []byte(key.sign(someCheckpoint(1).text()) + "\n" + key.sign(someCheckpoint(2).text()) + "\n")
 	script := `
 tail -n 8 audit.checkpoints | head -n 5 > text
 tail -n 2 audit.checkpoints | head -n 1 | cut -d' ' -f3 | base64 -d | tail -c 64 > signature
@@ -126,7 +123,10 @@ tail -n 2 audit.checkpoints | head -n 1 | cut -d' ' -f3 | base64 -d | tail -c 64
 openssl pkeyutl -verify -pubin -keyform DER -inkey key.der -rawin -in text -sigfile signature`
 	for changed, want := range map[string]bool{"": true, "sed -i s/T14/T15/ audit.checkpoints\n": false} {
 		cmd := exec.CommandContext(t.Context(), "sh", "-ec", changed+script)
-		cmd.Dir, cmd.Env = dir, append(os.Environ(), "KEY="+key.String())
+		cmd.Dir, cmd.Env = t.TempDir(), append(os.Environ(), "KEY="+key.String())
+		if err := os.WriteFile(filepath.Join(cmd.Dir, "audit.checkpoints"), file, 0o600); err != nil {
+			t.Fatal(err)
+		}
 		out, err := cmd.CombinedOutput()
 		if (err == nil) != want {
 			t.Errorf("changed %q: %v: %s", changed, err, out)
