@@ -240,6 +240,7 @@ func TestEachKindHasItsStatusAndCode(t *testing.T) {
 		{apperr.New(apperr.Misdirected, "unknown_host"), 421, "misdirected_request", "unknown_host"},
 		{apperr.Throttle("too_many_attempts", 90*time.Second), 429, "too_many_attempts", nil},
 		{apperr.NotNow(0, errors.New("disk")), 503, "unavailable", nil},
+		{apperr.New(apperr.Unavailable, "busy"), 503, "unavailable", "busy"},
 		{errors.New("a bug"), 500, "server_error", "internal"},
 	} {
 		got := serve(s, s.API(), ask("GET", "/x"), func(*gin.Context) error { return c.err })
@@ -255,6 +256,9 @@ func TestEachKindHasItsStatusAndCode(t *testing.T) {
 		}
 		if wait := got.Header().Get("Retry-After"); (got.Code == 429 || got.Code == 503) != (wait != "") {
 			t.Errorf("%v: Retry-After is %q", c.err, wait)
+		}
+		if closed := got.Header().Get("Connection") == "close"; closed != (c.reason == "busy") {
+			t.Errorf("%v: the connection is closed: %v", c.err, closed)
 		}
 		page := serve(s, s.Page(), ask("GET", "/x"), func(*gin.Context) error { return c.err })
 		if page.Code != c.status || !strings.HasPrefix(page.Header().Get("Content-Type"), "text/html") {
