@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -36,9 +37,18 @@ func measureSoak(b *bench) error {
 	defer gh.stop()
 	stop := make(chan struct{})
 	var done, failed atomic.Int64
+	var strange atomic.Pointer[string]
 	var all sync.WaitGroup
 	for i := range soakWorkers {
-		all.Go(func() { soak(gh, i, stop, &done, &failed) })
+		all.Go(func() {
+			soak(gh, i, stop, func(what string) {
+				done.Add(1)
+				if what != "" {
+					failed.Add(1)
+					strange.CompareAndSwap(nil, &what)
+				}
+			})
+		})
 	}
 	points, err := watchSoak(gh, metrics, *soakFor, &done)
 	close(stop)
@@ -46,18 +56,25 @@ func measureSoak(b *bench) error {
 	if err != nil {
 		return err
 	}
+	if s := strange.Load(); s != nil {
+		fmt.Fprintln(os.Stderr, "the first that was not as expected:", *s)
+	}
 	b.soakRows(points, done.Load(), failed.Load())
 	return nil
 }
 
 // soak goes round: sign in, refresh, check, look at pages, fail, sign out.
-func soak(p *proc, i int, stop chan struct{}, done, failed *atomic.Int64) {
+func soak(p *proc, i int, stop chan struct{}, count func(strange string)) {
 	c := newClient(p, i)
 	defer c.close()
-	count := func(good bool) {
-		done.Add(1)
-		if !good {
-			failed.Add(1)
+	see := func(what string, status int, err error, want ...int) {
+		switch {
+		case err != nil:
+			count(what + ": " + err.Error())
+		case !slices.Contains(want, status):
+			count(fmt.Sprintf("%s answered %d", what, status))
+		default:
+			count("")
 		}
 		time.Sleep(2 * time.Millisecond) // half a machine, not a whole one
 	}
@@ -70,20 +87,20 @@ func soak(p *proc, i int, stop chan struct{}, done, failed *atomic.Int64) {
 		c.user = crowdAddress(n)
 		status, answer, err := c.read(http.MethodPost, "/api/v1/login", "", c.login())
 		access, refresh := member(answer, "access_token"), member(answer, "refresh_token")
-		count(err == nil && status == http.StatusOK)
+		see("sign-in", status, err, http.StatusOK)
 		for range 10 {
 			status, answer, err = c.read(http.MethodPost, "/api/v1/token/refresh", "", `{"refresh_token":"`+refresh+`"}`)
 			access, refresh = member(answer, "access_token"), member(answer, "refresh_token")
-			count(err == nil && status == http.StatusOK)
+			see("refresh", status, err, http.StatusOK)
 			for _, path := range []string{"/auth", "/api/v1/me", "/login", "/.well-known/jwks.json"} {
 				h, err := c.do(http.MethodGet, path, access, "")
-				count(err == nil && h.status == http.StatusOK)
+				see(path, h.status, err, http.StatusOK)
 			}
 		}
 		h, err := c.do(http.MethodPost, "/api/v1/login", "", fmt.Sprintf(`{"username":%q,"password":"not the password"}`, c.user))
-		count(err == nil && (h.status == http.StatusUnauthorized || h.status == http.StatusTooManyRequests))
+		see("wrong password", h.status, err, http.StatusUnauthorized, http.StatusTooManyRequests)
 		h, err = c.do(http.MethodPost, "/api/v1/logout", access, "")
-		count(err == nil && h.status == http.StatusNoContent)
+		see("sign-out", h.status, err, http.StatusNoContent)
 	}
 }
 
@@ -141,14 +158,21 @@ func (b *bench) soakRows(points []soakPoint, requests, failed int64) {
 	note := fmt.Sprintf("%.1f MB at the end; %d requests, %d of them not as expected", late[len(late)-1].memory, requests, failed)
 	b.add(newRow(name+"memory, MB an hour", []float64{slope(func(s soakPoint) float64 { return s.memory })}, note,
 		"at most 1", func(m float64) bool { return m <= 1 && failed == 0 }))
-	// A flat line: less than one more in the time of the soak.
-	flat := 1 / soakFor.Hours()
+	third := len(late) / 3
+	goal, ok := atMost(1.1)
 	for what, of := range map[string]func(soakPoint) float64{
 		"goroutines": func(s soakPoint) float64 { return s.goroutines }, "descriptors": func(s soakPoint) float64 { return s.descriptors },
 	} {
-		b.add(newRow(name+what+" more an hour", []float64{slope(of)}, fmt.Sprintf("%.0f at the end", of(late[len(late)-1])),
-			fmt.Sprintf("at most %.2g", flat), func(m float64) bool { return m <= flat }))
+		begin, end := meanOf(late[:third], of), meanOf(late[len(late)-third:], of)
+		b.add(newRow(name+what+", last third / first", []float64{end / begin}, fmt.Sprintf("%.1f, against %.1f", end, begin), goal, ok))
 	}
+}
+
+func meanOf(points []soakPoint, of func(soakPoint) float64) (sum float64) {
+	for _, p := range points {
+		sum += of(p)
+	}
+	return sum / float64(len(points))
 }
 
 // slopeAnHour is the slope of the straight line that fits best.
