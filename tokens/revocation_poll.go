@@ -40,6 +40,9 @@ func (l *Log) steps() []pollStep {
 	return []pollStep{l.readBeat, l.readLogID, l.readOutbox, l.readBatches, l.readNodes}
 }
 
+// Poll reads what is new once, as Run does four times a second.
+func (l *Log) Poll(ctx context.Context) error { return l.bounded(ctx, l.poll) }
+
 func (l *Log) pollIn(ctx context.Context, steps ...pollStep) error {
 	l.following.Lock()
 	defer l.following.Unlock()

@@ -51,10 +51,12 @@ type Options struct {
 	// work then; nil asks nobody.
 	Pressure func() int
 	// Limits are rules for some rows of the table of limits; the others are off.
-	Limits map[ratelimit.Name]ratelimit.Rule
-	Parts  []handlers.Part
-	Quiet  bool // logs as a busy server does: failures only
-	Fresh  bool // bearer tokens are refused when the log was not read for long, as a real server does
+	Limits  map[ratelimit.Name]ratelimit.Rule
+	Parts   []handlers.Part
+	Quiet   bool // logs as a busy server does: failures only
+	OneNode bool // never several: the test reaches into the memory of the one there is
+	Nodes   int  // several whole servers on one MySQL or MariaDB; 0 is what EnvNodes says
+	Fresh   bool // bearer tokens are refused when the log was not read for long, as a real server does
 }
 
 // Server is a running server without a socket.
@@ -110,11 +112,13 @@ func New(t testing.TB, change ...func(*Options)) *Server {
 		f(&o)
 	}
 	if o.DatabaseURL == "" {
-		o.DatabaseURL = testkit.SQLiteURL(t)
+		o.DatabaseURL = databaseURL(t, o)
 	}
 	s := &Server{T: t, Options: o, Clock: o.Clock, Log: &Lines{}}
+	s.Limits = ratelimit.NewLimits(ratelimit.New(o.Clock.Now, 0), o.Limits)
 	s.DB = testkit.Open(t, o.DatabaseURL, o.Clock.Now)
 	s.build()
+	s.spread()
 	return s
 }
 
@@ -139,7 +143,6 @@ func (s *Server) build() {
 	s.Keys, err = keys.Open(ctx, keys.Options{DB: s.DB, Box: box, Audit: record, Clock: now, Alg: "ES256"})
 	s.must(err)
 	hasher := passwords.New(passwords.Options{Params: passwords.Params{MemoryKiB: 64, Time: 1, Threads: 1}, Concurrency: 4})
-	s.Limits = ratelimit.NewLimits(ratelimit.New(now, 0), o.Limits)
 	s.Mail, err = mail.New(mail.Deps{
 		DB: s.DB, Box: box, Clock: now, Log: log, Dev: !o.NoInbox, AppName: "Gatehouse", BaseURL: o.AppURL,
 	})
