@@ -45,6 +45,12 @@ func run(issuer, credential, listen string) error {
 	mux.Handle("GET /orders", v.Handler(http.HandlerFunc(orders)))
 	// What must not work for a second longer than need be asks for a younger view.
 	mux.Handle("POST /payments", v.Within(5*time.Second).Handler(http.HandlerFunc(pay)))
+	// What needs the person themselves asks for a proof: of the last five minutes,
+	// of two factors, or of both. The refusal says what is wanted (RFC 9470), and
+	// POST /api/v1/reauth of the Gatehouse gives a token that says it.
+	mux.Handle("POST /orders/cancel", v.Handler(v.RequireRecent(5*time.Minute)(http.HandlerFunc(cancel))))
+	mux.Handle("GET /books", v.Handler(verify.RequireAAL(2)(http.HandlerFunc(orders))))
+	mux.Handle("POST /refunds", v.Handler(v.RequireProof(2, 5*time.Minute)(http.HandlerFunc(pay))))
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { ready(w, v.Ready()) })
 
 	server := &http.Server{Addr: listen, Handler: mux, ReadHeaderTimeout: 10 * time.Second}
@@ -69,6 +75,11 @@ func orders(w http.ResponseWriter, r *http.Request) {
 func pay(w http.ResponseWriter, r *http.Request) {
 	who, _ := verify.FromContext(r.Context())
 	answer(w, http.StatusOK, map[string]any{"paid": true, "by": who.Subject})
+}
+
+func cancel(w http.ResponseWriter, r *http.Request) {
+	who, _ := verify.FromContext(r.Context())
+	answer(w, http.StatusOK, map[string]any{"cancelled": true, "by": who.Subject})
 }
 
 func ready(w http.ResponseWriter, err error) {
