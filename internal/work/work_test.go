@@ -37,7 +37,9 @@ func eachNode(t *testing.T, test func(t *testing.T, n *node)) {
 }
 
 func program() Ask { return Ask{Purpose: "login", Name: "ada", Network: "192.0.2.1"} }
-func browser() Ask { return Ask{Purpose: "login", Network: "192.0.2.1", Shown: Shown{Browser: "cookie"}} }
+func browser() Ask {
+	return Ask{Purpose: "login", Network: "192.0.2.1", Shown: Shown{Browser: "cookie"}}
+}
 
 // easy is the challenge of an ask with little work: its signature is ours.
 func (n *node) easy(a Ask) Challenge {
