@@ -56,7 +56,10 @@ func TestEveryFormRefusesWhatItCannotRead(t *testing.T) {
 		if got := send(path, "{}", "Content-Type", "application/json"); got != 415 {
 			t.Errorf("%s with JSON: got %d", path, got)
 		}
-		if got := send(path, "a=%zz", "Content-Type", form); got != 400 {
+		if got := send(path, "a=b", "Content-Type", form+"; charset=utf-16"); got != 415 {
+			t.Errorf("%s in another charset: got %d", path, got)
+		}
+		if got := send(path, "a=%zz", "Content-Type", form+"; charset=UTF-8"); got != 400 {
 			t.Errorf("%s with a broken escape: got %d", path, got)
 		}
 		if got := send(path, "a="+strings.Repeat("y", 70<<10), "Content-Type", form); got != 413 {

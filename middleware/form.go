@@ -43,8 +43,11 @@ func ParseStrictForm(r *http.Request, known ...string) (Form, error) {
 }
 
 func formBody(r *http.Request) (string, error) {
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || kind != "application/x-www-form-urlencoded" {
+	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	// Browsers name no charset here, and one that we do not read would be a
+	// second reading of the same bytes.
+	charset := params["charset"]
+	if err != nil || kind != "application/x-www-form-urlencoded" || charset != "" && !strings.EqualFold(charset, "utf-8") {
 		return "", apperr.New(apperr.MediaType, "form_only")
 	}
 	if err := plainEncoding(r.Header); err != nil {
