@@ -176,9 +176,11 @@ func (w *writer) refuse(err error) {
 func (w *writer) serve(c *call) {
 	if err := w.begin(); err != nil {
 		w.disconnectIfBroken()
+		// c is told last: whoever comes when it has been told meets a new try to
+		// open the file, and not this fault.
+		w.refuse(err)
 		c.err = err
 		c.done <- struct{}{}
-		w.refuse(err)
 		return
 	}
 	w.watch.Reset(tooLong)
