@@ -76,7 +76,7 @@ func soak(p *proc, i int, stop chan struct{}, count func(strange string)) {
 		default:
 			count("")
 		}
-		time.Sleep(2 * time.Millisecond) // half a machine, not a whole one
+		time.Sleep(10 * time.Millisecond) // a part of the machine, not the whole of it
 	}
 	for n := i; ; n += soakWorkers {
 		select {
