@@ -51,33 +51,70 @@ func deviceMark(user models.ID, by tokens.Client) []byte {
 	return h.Bytes()[:markSize]
 }
 
-// withDevice puts a device in front of the marks of a person. changed is false
-// for one that was seen today; the oldest goes when there are too many.
-func withDevice(marks, mark []byte, now time.Time) (next []byte, known, changed bool) {
-	day := uint32(now.Unix() / (24 * 60 * 60))
-	next = binary.BigEndian.AppendUint32(bytes.Clone(mark), day)
-	for len(marks) >= entrySize {
-		entry := marks[:entrySize]
-		marks = marks[entrySize:]
-		if bytes.Equal(entry[:markSize], mark) {
-			known, changed = true, binary.BigEndian.Uint32(entry[markSize:]) != day
-			continue
-		}
-		if len(next) < mostDevices*entrySize {
-			next = append(next, entry...)
+// The days of a mark that are none: one that is not in the table, and one that
+// stays there so that its cookie is not taken for a new one (KeptBrowser). A
+// sign-in under such a mark is news.
+const (
+	neverSeen  = -1
+	retiredDay = 0
+)
+
+func dayNumber(at time.Time) int64 { return at.Unix() / (24 * 60 * 60) }
+
+// dayOf is the day a device was last seen.
+func dayOf(marks, mark []byte) int64 {
+	for ; len(marks) >= entrySize; marks = marks[entrySize:] {
+		if bytes.Equal(marks[:markSize], mark) {
+			return int64(binary.BigEndian.Uint32(marks[markSize:entrySize]))
 		}
 	}
-	return next, known, changed || !known
+	return neverSeen
 }
 
-// NoteDevice remembers the device of a sign-in and what was shown on it, in the
+// withEntry puts a device in front of the marks of a person; the oldest goes when
+// there are too many.
+func withEntry(marks, mark []byte, day int64) []byte {
+	next := binary.BigEndian.AppendUint32(bytes.Clone(mark), uint32(day))
+	for ; len(marks) >= entrySize && len(next) < mostDevices*entrySize; marks = marks[entrySize:] {
+		if !bytes.Equal(marks[:markSize], mark) {
+			next = append(next, marks[:entrySize]...)
+		}
+	}
+	return next
+}
+
+// retired leaves a mark where it is and has its device unseen.
+func retired(marks, mark []byte) []byte {
+	marks = bytes.Clone(marks)
+	for rest := marks; len(rest) >= entrySize; rest = rest[entrySize:] {
+		if bytes.Equal(rest[:markSize], mark) {
+			binary.BigEndian.PutUint32(rest[markSize:], retiredDay)
+		}
+	}
+	return marks
+}
+
+// withDevice notes that a device was seen. changed is false for one that was seen
+// today.
+func withDevice(marks, mark []byte, now time.Time) (next []byte, known, changed bool) {
+	before, today := dayOf(marks, mark), dayNumber(now)
+	return withEntry(marks, mark, today), before > retiredDay, before != today
+}
+
+// NoteDevice remembers the device of a sign-in (by KeptBrowser) and what was shown on it, in the
 // transaction of the sign-in, and tells the owner by mail of one that was not
 // seen before. u comes from ByLogin, which read the marks. A device of today
 // costs no statement. The very first sign-in is no news, and nothing here stops
 // one.
 func (s *Service) NoteDevice(tx *gorm.DB, u *models.User, shown Shown, by tokens.Client) error {
-	now := s.now()
+	now, was := s.now(), deviceMark(u.ID, by)
+	had, stays := by.Browser, KeptBrowser(u, by)
+	by.Browser = stays
 	marks, seen, changed := withDevice(u.DeviceMarks, deviceMark(u.ID, by), now.Time)
+	if !bytes.Equal(had.RevealBytes(), stays.RevealBytes()) { // the browser goes on by another value, and it is no news for that
+		seen = seen || dayOf(u.DeviceMarks, was) > retiredDay
+		marks = retired(marks, was)
+	}
 	known := u.KnownMarks
 	if !by.Browser.IsZero() && (changed || HasShown(u, by.Browser)&shown != shown) {
 		known, changed = withKnown(known, knownMark(u.ID, u.SessionEpoch, by.Browser), shown), true

@@ -8,6 +8,7 @@ import (
 
 	"gatehouse/internal/secrets"
 	"gatehouse/models"
+	"gatehouse/tokens"
 )
 
 // A browser is known for an account by what was shown there: the right password
@@ -20,7 +21,10 @@ import (
 //
 // The marks contain the epoch of the sessions, so that whatever signs a person
 // out everywhere (a new password, a disabling, the button) makes every browser a
-// stranger again, on paths too that nobody has thought of.
+// stranger again, on paths too that nobody has thought of. A browser that was
+// known before that is given another value when its owner comes back, and the old
+// one is known to nobody any more: a copy of it that was stolen before the end
+// would otherwise be known again together with the browser.
 
 // Shown is what a browser has shown of an account.
 type Shown uint8
@@ -55,6 +59,16 @@ func HasShown(u *models.User, browser secrets.Raw) (shown Shown) {
 	return shown
 }
 
+// KeptBrowser is the value by which a browser goes on after a right secret of an
+// account: its own one as long as it is known, or was never seen with this
+// account; else the fresh one, or none where no cookie can be set.
+func KeptBrowser(u *models.User, by tokens.Client) secrets.Raw {
+	if by.Browser.IsZero() || HasShown(u, by.Browser) != 0 || dayOf(u.DeviceMarks, deviceMark(u.ID, by)) == neverSeen {
+		return by.Browser
+	}
+	return by.Fresh
+}
+
 // knownMark is that of one browser, one person and one epoch of sessions. The
 // cookie has 256 random bits: whoever reads the table finds none by it, and 64
 // bits of a hash are more than anybody can try in requests.
@@ -78,16 +92,19 @@ func withKnown(list, mark []byte, shown Shown) []byte {
 }
 
 // keepKnown has the browser of a new password known under the epoch that the
-// change has made, and no other one: who had the old password has no count of
-// their own any more, and the owner is no stranger where they have just been.
-func (s *Service) keepKnown(tx *gorm.DB, u *models.User, browser secrets.Raw) error {
-	if browser.IsZero() {
+// change has made, by a fresh value, and no other one: who had the old password or
+// a copy of the old cookie has no count of their own any more, and the owner is no
+// stranger where they have just been. Whether its next sign-in is news stays as it
+// was.
+func (s *Service) keepKnown(tx *gorm.DB, u *models.User, by tokens.Client) error {
+	if by.Fresh.IsZero() {
 		return nil
 	}
-	known := withKnown(nil, knownMark(u.ID, u.SessionEpoch+1, browser), ShownPassword|HasShown(u, browser))
-	res := tx.Exec(`UPDATE known_devices SET known = ?, updated_at = ? WHERE user_id = ?`, known, s.now(), u.ID)
-	if res.Error != nil || res.RowsAffected > 0 {
-		return res.Error
+	now, was, is := s.now(), deviceMark(u.ID, by), deviceMark(u.ID, tokens.Client{Browser: by.Fresh})
+	day := int64(retiredDay)
+	if dayOf(u.DeviceMarks, was) > retiredDay {
+		day = dayNumber(now.Time)
 	}
-	return insertDevices(tx, models.KnownDevices{UserID: u.ID, Marks: []byte{}, Known: known, UpdatedAt: s.now()})
+	known := withKnown(nil, knownMark(u.ID, u.SessionEpoch+1, by.Fresh), ShownPassword|HasShown(u, by.Browser))
+	return writeDevices(tx, u, withEntry(retired(u.DeviceMarks, was), is, day), known, now)
 }

@@ -30,7 +30,7 @@ func (s *Service) ChangePassword(ctx context.Context, proof tokens.Proof, passwo
 		return err
 	}
 	return s.setPassword(ctx, newPassword{
-		user: u, password: password, keep: keep, why: "password_changed", browser: by.Browser,
+		user: u, password: password, keep: keep, why: "password_changed", browser: by,
 		notice: mail.KindPasswordChanged, event: ownEvent(audit.PasswordChanged, u.ID, by),
 	})
 }
@@ -44,7 +44,7 @@ type newPassword struct {
 	why      string
 	notice   string
 	event    audit.Event
-	browser  secrets.Raw             // in which it was chosen
+	browser  tokens.Client           // in which it was chosen
 	first    func(tx *gorm.DB) error // nil is nothing
 	// stranger says that somebody else may have had the account until now: the
 	// personal tokens end too, which outlive a new password of its owner.

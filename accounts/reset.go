@@ -58,7 +58,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetInput) error {
 		return err
 	}
 	return s.setPassword(ctx, newPassword{
-		user: u, password: in.Password, why: "password_reset", stranger: u.EmailVerifiedAt.IsZero(), browser: in.Client.Browser,
+		user: u, password: in.Password, why: "password_reset", stranger: u.EmailVerifiedAt.IsZero(), browser: in.Client,
 		notice: mail.KindPasswordReset, event: ownEvent(audit.PasswordReset, u.ID, in.Client),
 		first: func(tx *gorm.DB) error { return s.consume(tx, link) },
 	})

@@ -58,7 +58,7 @@ func (s *Service) UndoEmail(ctx context.Context, token, password string, by toke
 	}
 	u.Email, u.EmailKey = c.OldEmail, c.OldEmailKey // the notice goes there, too
 	err = s.setPassword(ctx, newPassword{
-		user: u, password: password, why: "email_undone", stranger: true, browser: by.Browser,
+		user: u, password: password, why: "email_undone", stranger: true, browser: by,
 		notice: mail.KindEmailRestored, event: ownEvent(audit.EmailUndone, u.ID, by),
 		first: func(tx *gorm.DB) error {
 			if err := s.consume(tx, link); err != nil {

@@ -34,13 +34,14 @@ func (a *app) by(c *gin.Context) tokens.Client {
 	return by
 }
 
-// byBrowser is by for what a browser may be remembered by: one that has no
-// cookie of ours gets a fresh value, which keepDevice leaves with it when it
-// comes to that.
+// byBrowser is by for what a browser may be remembered by: with a fresh value,
+// which keepDevice leaves with it when it comes to that. One that has no cookie of
+// ours has none but that.
 func (a *app) byBrowser(c *gin.Context) tokens.Client {
 	by := a.by(c)
+	by.Fresh = accounts.NewDevice()
 	if by.Browser.IsZero() {
-		by.Browser = accounts.NewDevice()
+		by.Browser = by.Fresh
 	}
 	return by
 }
@@ -48,9 +49,9 @@ func (a *app) byBrowser(c *gin.Context) tokens.Client {
 // keepDevice leaves the value with a browser in which a secret was right. It is
 // no credential and opens nothing: it spares its owner a mail and the delays
 // that strangers cause.
-func (a *app) keepDevice(c *gin.Context, by tokens.Client) {
+func (a *app) keepDevice(c *gin.Context, browser secrets.Raw) {
 	name, secure := a.deviceCookie()
 	http.SetCookie(c.Writer, &http.Cookie{
-		Name: name, Value: by.Browser.Reveal(), Path: "/", MaxAge: deviceAge, Secure: secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		Name: name, Value: browser.Reveal(), Path: "/", MaxAge: deviceAge, Secure: secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
 }

@@ -85,7 +85,7 @@ func (a *app) loginBrowser(c *gin.Context, in signin.Input, returnTo string) (at
 	if len(done.Next) > 0 {
 		return stepPage(done.Next[0]), errNext
 	}
-	a.keepDevice(c, in.Client)
+	a.keepDevice(c, done.Browser)
 	a.tellKept(c, done.User)
 	if in.Method == "" {
 		a.offerPasskey(c, done)

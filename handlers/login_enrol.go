@@ -73,7 +73,7 @@ func (a *app) confirmFirst(c *gin.Context, in signin.Step) error {
 		})
 	}
 	websession.Adopt(c, done.Session)
-	a.keepDevice(c, in.Client)
+	a.keepDevice(c, done.Browser)
 	a.tellKept(c, done.User)
 	return a.drawCodes(c, done.User, "", codes, back)
 }

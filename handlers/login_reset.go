@@ -71,7 +71,7 @@ func (a *app) lostStep(c *gin.Context, token string) error {
 		return nil
 	}
 	websession.Adopt(c, done.Session)
-	a.keepDevice(c, by)
+	a.keepDevice(c, done.Browser)
 	middleware.SeeOther(c, "/account/security")
 	return nil
 }

@@ -88,7 +88,7 @@ func (a *app) stepBrowser(c *gin.Context, in signin.Step, draw func(status int, 
 		return a.mistake(c, middleware.WithCode("invalid_credentials", err), draw)
 	}
 	websession.Adopt(c, done.Session)
-	a.keepDevice(c, in.Client)
+	a.keepDevice(c, done.Browser)
 	a.tellKept(c, done.User)
 	middleware.SeeOther(c, or(middleware.LocalPath(back, ""), "/account"))
 	return nil

@@ -60,7 +60,7 @@ func (a *app) reset(c *gin.Context) error {
 	if err != nil {
 		return a.mistake(c, err, func(status int, p middleware.Problem) error { return a.resetPage(c, status, in.Token, p) })
 	}
-	a.keepDevice(c, in.Client)
+	a.keepDevice(c, in.Client.Fresh)
 	s := sessions.Default(c)
 	s.Delete(keptReset)
 	s.Delete(keptResetLogin)

@@ -46,7 +46,12 @@ func (a *app) newPassword(c *gin.Context, s *tokens.Session, form middleware.For
 	if err != nil {
 		return err
 	}
-	return a.Accounts.ChangePassword(c.Request.Context(), proof, fresh, s.ID, a.by(c))
+	by := a.byBrowser(c)
+	if err := a.Accounts.ChangePassword(c.Request.Context(), proof, fresh, s.ID, by); err != nil {
+		return err
+	}
+	a.keepDevice(c, by.Fresh)
+	return nil
 }
 
 // countOthers is how many sessions a change of the password is about to end.

@@ -33,6 +33,6 @@ func (a *app) undo(c *gin.Context) error {
 	if err != nil {
 		return a.mistake(c, err, func(status int, p middleware.Problem) error { return a.undoPage(c, status, token, p) })
 	}
-	a.keepDevice(c, by)
+	a.keepDevice(c, by.Fresh)
 	return a.done(c, good("email_undone"), "/login")
 }

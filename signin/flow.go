@@ -140,7 +140,8 @@ type Result struct {
 	Refresh *tokens.RefreshToken // of a program
 	Next    []string             // methods of which one is still wanted, the strongest first
 	Attempt secrets.Raw
-	Held    Held // what the account has besides a password
+	Held    Held        // what the account has besides a password
+	Browser secrets.Raw // by which the browser is known from now on
 }
 
 // try is one secret that somebody wants to have looked at.

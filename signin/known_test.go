@@ -7,6 +7,7 @@ import (
 
 	"gatehouse/accounts"
 	"gatehouse/internal/apperr"
+	"gatehouse/internal/secrets"
 	"gatehouse/models"
 	"gatehouse/tokens"
 )
@@ -14,7 +15,7 @@ import (
 // at is a visitor with a browser of its own, from some network.
 func at(i int) tokens.Client {
 	by := network(i)
-	by.Browser = accounts.NewDevice()
+	by.Browser, by.Fresh = accounts.NewDevice(), accounts.NewDevice()
 	return by
 }
 
@@ -163,12 +164,77 @@ func TestEndingEverythingMakesEveryBrowserAStranger(t *testing.T) {
 				if got := h.by(other, "ada", password); got != "too_many_attempts" {
 					t.Error("another browser is still known:", got)
 				}
+				if homeStays {
+					if got := h.by(home, "ada", password); got != "too_many_attempts" {
+						t.Error("a copy of the cookie that home had:", got)
+					}
+					home.Browser = home.Fresh
+				}
 				if got := h.by(home, "ada", password); (got == "") != homeStays {
 					t.Error("the browser it was done in:", got)
 				}
 			})
 		})
 	}
+}
+
+// The owner comes back to a browser after the end, and is known there again by
+// another value: whoever has a copy of the old one is a stranger for good, and so
+// is a program that the answer cannot leave anything with.
+func TestACookieThatWasStolenBeforeEverythingWasEndedIsNeverKnownAgain(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		u := h.person("ada@example.com", "ada")
+		home := at(1)
+		if got := h.by(home, "ada", right); got != "" {
+			t.Fatal(got)
+		}
+		stolen := home
+		stolen.Fresh = accounts.NewDevice()
+		if err := h.Accounts.EndAllSessions(h.ctx(), u.ID, visitor); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the second time the answer was lost on its way
+			res, err := h.SignIn(h.ctx(), Input{Login: "ada", Password: right, Web: true, Client: stolen})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if secrets.Equal(res.Browser.RevealBytes(), stolen.Browser.RevealBytes()) {
+				t.Fatal("the browser goes on by the old value")
+			}
+			home.Browser = res.Browser
+		}
+		program := stolen
+		program.Fresh = secrets.Raw{}
+		if got := h.by(program, "ada", right); got != "" {
+			t.Fatal(got)
+		}
+		h.besiege("ada")
+		if got := h.by(stolen, "ada", right); got != "too_many_attempts" {
+			t.Error("the copy is known again:", got)
+		}
+		res, err := h.SignIn(h.ctx(), Input{Login: "ada", Password: right, Web: true, Client: home})
+		if err != nil {
+			t.Fatal("the owner waits for strangers:", err)
+		}
+		if !secrets.Equal(res.Browser.RevealBytes(), home.Browser.RevealBytes()) {
+			t.Error("a browser that is known gets another value")
+		}
+	})
+}
+
+// Two people at one browser do not take its cookie away from each other.
+func TestTwoPeopleAtOneBrowserAreKnownByOneValue(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		h.person("ada@example.com", "ada")
+		h.person("bob@example.com", "bob")
+		home := at(1)
+		for _, login := range []string{"ada", "bob", "ada", "bob"} {
+			res, err := h.SignIn(h.ctx(), Input{Login: login, Password: right, Web: true, Client: home})
+			if err != nil || !secrets.Equal(res.Browser.RevealBytes(), home.Browser.RevealBytes()) {
+				t.Error(login, err)
+			}
+		}
+	})
 }
 
 // reset sets a new password by a link, as somebody.

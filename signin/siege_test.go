@@ -126,7 +126,8 @@ func (s *siege) anHourOfTheOwner(hour int) {
 // from then on.
 func (s *siege) resets() {
 	s.t.Helper()
-	by := tokens.Client{IP: "203.0.113.200", Browser: accounts.NewDevice()}
+	fresh := accounts.NewDevice()
+	by := tokens.Client{IP: "203.0.113.200", Browser: fresh, Fresh: fresh}
 	attempt, err := s.Accounts.Forgot(s.ctx(), "ada", by)
 	if err != nil {
 		s.t.Fatal(err)

@@ -66,7 +66,7 @@ func (f *Flow) open(ctx context.Context, o opening) (Result, error) {
 	o.user.SignIns++
 	o.user.LastSignInAt = models.At(now)
 	res, err := f.result(o.in, o.user, done)
-	res.Held = o.held
+	res.Held, res.Browser = o.held, accounts.KeptBrowser(o.user, o.in.Client)
 	return res, err
 }
 

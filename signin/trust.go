@@ -7,6 +7,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"gatehouse/accounts"
 	"gatehouse/audit"
 	"gatehouse/internal/apperr"
 	"gatehouse/internal/database"
@@ -100,7 +101,7 @@ func (f *Flow) further(ctx context.Context, o opening, next []string) (Result, e
 // was ticked and a second factor of its own was shown. A recovery code is none:
 // who has lost a factor makes a new one first.
 func (f *Flow) trust(tx *gorm.DB, o opening) error {
-	browser := o.in.Client.Browser
+	browser := accounts.KeptBrowser(o.user, o.in.Client)
 	asked := o.in.Trust && f.Config.TrustedDeviceTTL > 0 && o.in.Web && !browser.IsZero()
 	if !asked || o.attempt == nil || o.method.Uses()&(Second|StandIn) != Second {
 		return nil

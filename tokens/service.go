@@ -34,6 +34,9 @@ type Client struct {
 	// Browser is the value of the cookie by which a browser is known again;
 	// none for most programs.
 	Browser secrets.Raw
+	// Fresh is a value that the answer can leave with the browser in place of
+	// that; none where no cookie can be set.
+	Fresh secrets.Raw
 	// Work is what came as a proof of work.
 	Work work.Shown
 }
