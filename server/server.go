@@ -30,6 +30,7 @@ const (
 // Serve runs until ctx ends, then finishes what is under way. What it prints
 // on out is for the person who started it; the log goes to errOut.
 func Serve(ctx context.Context, c config.Config, out, errOut io.Writer) error {
+	started := newStages(time.Now())
 	// The port first: a second start says so before it touches anything.
 	listener, err := listen(c.ListenAddr, "LISTEN_ADDR")
 	if err != nil {
@@ -46,7 +47,8 @@ func Serve(ctx context.Context, c config.Config, out, errOut io.Writer) error {
 		}
 		defer lock.Close()
 	}
-	rooms, err := OpenRooms(ctx, c, errOut)
+	started.done("port")
+	rooms, err := openRooms(ctx, c, errOut, started)
 	if err != nil {
 		return err
 	}
@@ -68,13 +70,16 @@ func (r *Rooms) serve(ctx context.Context, listener net.Listener, out io.Writer)
 	if err := r.Tokens.Log.Start(ctx); err != nil {
 		return err
 	}
+	r.started.done("revocations")
 	if err := r.keepKeys(ctx); err != nil {
 		return err
 	}
+	r.started.done("lives")
 	handler, err := r.Handler()
 	if err != nil {
 		return err
 	}
+	r.started.done("pages")
 	keepBound()
 	makeRoom.Do(func() { runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + r.Passwords.Slots()) })
 	watchCollector()
@@ -94,6 +99,8 @@ func (r *Rooms) serve(ctx context.Context, listener net.Listener, out io.Writer)
 	if err := r.greet(ctx, out); err != nil {
 		return err
 	}
+	r.started.done("greeting")
+	r.started.tell(r.Logger)
 	return r.runUntil(ctx, servers, listeners)
 }
 

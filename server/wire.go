@@ -54,6 +54,8 @@ type Rooms struct {
 
 	// stopping is set from the first moment of a stop on.
 	stopping atomic.Bool
+	// started is nil for a command.
+	started *stages
 }
 
 // Close gives the database back.
@@ -73,6 +75,10 @@ func OpenDatabase(ctx context.Context, c config.Config, errOut io.Writer) (*data
 // OpenRooms opens the database, brings its tables up to date and builds every
 // room. It works beside a running server.
 func OpenRooms(ctx context.Context, c config.Config, errOut io.Writer) (*Rooms, error) {
+	return openRooms(ctx, c, errOut, nil)
+}
+
+func openRooms(ctx context.Context, c config.Config, errOut io.Writer, started *stages) (*Rooms, error) {
 	if err := makeDataDir(c); err != nil {
 		return nil, err
 	}
@@ -80,11 +86,13 @@ func OpenRooms(ctx context.Context, c config.Config, errOut io.Writer) (*Rooms, 
 	if err != nil {
 		return nil, err
 	}
-	r := &Rooms{Config: c, Logger: newLogger(c, errOut), Metrics: metrics.New(), Box: box}
+	r := &Rooms{Config: c, Logger: newLogger(c, errOut), Metrics: metrics.New(), Box: box, started: started}
+	started.done("secret")
 	r.DB, err = database.Open(ctx, database.Options{URL: c.DatabaseURL.Reveal(), Clock: time.Now, Log: r.Logger, Metrics: r.Metrics})
 	if err != nil {
 		return nil, err
 	}
+	started.done("database")
 	if err := r.build(ctx); err != nil {
 		_ = r.DB.Close()
 		return nil, err
@@ -112,11 +120,13 @@ func (r *Rooms) build(ctx context.Context) error {
 	if err := r.DB.Migrate(ctx); err != nil {
 		return err
 	}
+	r.started.done("schema")
 	// Every node counts with the database's time, not with its own machine's.
 	clock := tokens.NewClusterClock(time.Now)
 	if err := clock.Learn(ctx, r.DB); err != nil {
 		return err
 	}
+	r.started.done("clock")
 	r.Clock = clock.Now
 	r.Audit = audit.New(r.DB, r.Clock)
 	r.Checkpoints = r.Audit.NewCheckpoints(r.checkpointOptions())
@@ -127,6 +137,7 @@ func (r *Rooms) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.started.done("keys")
 	r.Keys = ring
 	if r.Passwords, err = r.newPasswords(); err != nil {
 		return err
@@ -151,6 +162,7 @@ func (r *Rooms) build(ctx context.Context) error {
 		Methods: r.methods(),
 		Config:  signin.Config{MFA: r.Config.MFA, Issuer: r.Config.AppName, FreeTries: int(r.Config.LimitLoginFreeTries), TrustedDeviceTTL: r.Config.TrustedDeviceTTL},
 	})
+	r.started.done("rooms")
 	return nil
 }
 

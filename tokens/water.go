@@ -133,6 +133,7 @@ func (l *Log) checkWater(ctx context.Context) error {
 	if err != nil || !ok {
 		return err
 	}
+	l.water.written = w // a start that finds nothing new writes nothing
 	e := Evidence{Why: WhyFile, holds: func(tx *gorm.DB) (bool, error) { return lacks(tx, w.logID, w.seq, w.hash[:]) }}
 	if w.logID != l.logID {
 		known, err := l.left(ctx, w.logID)
