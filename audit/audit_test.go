@@ -3,6 +3,7 @@ package audit
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -228,5 +229,34 @@ func TestFindingUnsealedRowsUsesTheIndex(t *testing.T) {
 	err := db.Read(t.Context()).Raw("EXPLAIN QUERY PLAN SELECT * FROM audit_events WHERE batch IS NULL ORDER BY id LIMIT 512").Scan(&plan).Error
 	if err != nil || len(plan) == 0 || !strings.Contains(plan[0].Detail, "audit_events_by_batch") {
 		t.Errorf("%v %+v", err, plan)
+	}
+}
+
+// body is what a batch over these rows lists.
+func body(rows []models.AuditEvent) []byte {
+	var list []byte
+	for i := range rows {
+		list = append(append(list, rows[i].ID.Bytes()...), eventHash(&rows[i])...)
+	}
+	return list
+}
+
+// Rows of older versions were written by encoding/json, and members reads with it.
+func TestObjectsAreWrittenAsEncodingJSONWritesThem(t *testing.T) {
+	for _, m := range []map[string]string{
+		nil, {}, {"": ""}, {"b": "2", "a": "1", "c": "~ !"}, {"a\"b": "<&>\\", "e": "\x00\x1f\x7f\n\t"},
+		{"family": "01890a5d", "ü": "日本\u2028", "bad": "a\xffb", "z": strings.Repeat("é", maxValue)},
+	} {
+		cut := map[string]string{}
+		for k, v := range m {
+			cut[k] = clip(v, maxValue)
+		}
+		want, err := json.Marshal(cut)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := object(m); err != nil || string(got) != string(want) {
+			t.Errorf("%q: %s, want %s (%v)", m, got, want, err)
+		}
 	}
 }

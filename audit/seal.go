@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"errors"
 
 	"gorm.io/gorm"
@@ -44,8 +45,8 @@ func (l *Log) Seal(ctx context.Context) (int, error) {
 // by then: a batch or a row that another node sealed meanwhile makes the
 // INSERT or the UPDATE miss.
 func (l *Log) sealOne(ctx context.Context) (int, error) {
-	rows, err := l.unsealed(ctx)
-	if err != nil || len(rows) == 0 {
+	body, err := l.unsealed(ctx)
+	if err != nil || len(body) == 0 {
 		return 0, err
 	}
 	last, err := l.head(l.db.Read(ctx))
@@ -55,21 +56,60 @@ func (l *Log) sealOne(ctx context.Context) (int, error) {
 	batch := models.AuditBatch{
 		Seq:      last.Seq + 1,
 		PrevHash: last.Hash,
-		Body:     body(rows),
+		Body:     body,
 		SealedAt: models.At(l.clock()),
 	}
 	batch.Hash = batchHash(&batch)
-	err = l.db.Write(ctx, func(tx *gorm.DB) error { return link(tx, &batch, rows) })
+	err = l.db.Write(ctx, func(tx *gorm.DB) error { return l.link(tx, &batch) })
 	if err != nil {
 		return 0, err
 	}
-	return len(rows), nil
+	return len(body) / entryLen, nil
 }
 
-func (l *Log) unsealed(ctx context.Context) ([]models.AuditEvent, error) {
-	var rows []models.AuditEvent
-	err := l.db.Read(ctx).Where("batch IS NULL").Order("id").Limit(batchSize).Find(&rows).Error
-	return rows, database.Unavailable(err)
+// entryLen is an id and a hash.
+const entryLen = 16 + sha256.Size
+
+// Both statements read as many rows as a batch has, however many wait, or the seal
+// would fall behind a storm. MySQL's index of the batches has the rows in the order
+// of their ids, SQLite's in that in which they were written; another order would
+// sort all of them. SQLite would also look for the ids of a batch among all that
+// wait, not by their key, but for the plus before the column.
+const (
+	unsealedSQL = `SELECT id, at, action, outcome, reason, actor_id, subject_id, session_id, client_id, request_id,
+ detail, commitment FROM audit_events WHERE batch IS NULL ORDER BY `
+	unsealedMySQL  = unsealedSQL + `id LIMIT ?`
+	unsealedSQLite = unsealedSQL + `rowid LIMIT ?`
+
+	linkMySQL  = `UPDATE audit_events SET batch = ? WHERE batch IS NULL AND id IN ?`
+	linkSQLite = `UPDATE audit_events SET batch = ? WHERE +batch IS NULL AND id IN ?`
+)
+
+// unsealed lists the id and the hash of the rows that wait longest. Every row of
+// the record goes through here once, so its columns are scanned one by one and none
+// is copied that only goes into the hash.
+func (l *Log) unsealed(ctx context.Context) (body []byte, err error) {
+	query := unsealedMySQL
+	if l.db.Dialect() == database.SQLite {
+		query = unsealedSQLite
+	}
+	rows, err := l.db.Read(ctx).Raw(query, batchSize).Rows()
+	if err != nil {
+		return nil, database.Unavailable(err)
+	}
+	defer rows.Close()
+	var e models.AuditEvent
+	var detail, commitment sql.RawBytes
+	for rows.Next() {
+		err := rows.Scan(&e.ID, &e.At, &e.Action, &e.Outcome, &e.Reason, &e.ActorID, &e.SubjectID, &e.SessionID,
+			&e.ClientID, &e.RequestID, &detail, &commitment)
+		if err != nil {
+			return nil, database.Unavailable(err)
+		}
+		e.Detail, e.Commitment = detail, commitment
+		body = append(append(body, e.ID.Bytes()...), eventHash(&e)...)
+	}
+	return body, database.Unavailable(rows.Err())
 }
 
 // head is the last batch. Before the first one it is number 0 with a hash of
@@ -86,20 +126,22 @@ func (l *Log) head(tx *gorm.DB) (models.AuditBatch, error) {
 	return found[0], nil
 }
 
-func link(tx *gorm.DB, batch *models.AuditBatch, rows []models.AuditEvent) error {
+func (l *Log) link(tx *gorm.DB, batch *models.AuditBatch) error {
 	if err := tx.Create(batch).Error; err != nil {
 		if database.IsDuplicate(err) {
 			return errLost
 		}
 		return err
 	}
-	done := tx.Model(&models.AuditEvent{}).
-		Where("batch IS NULL AND id IN ?", padded(rows)).
-		UpdateColumn("batch", batch.Seq)
+	query := linkMySQL
+	if l.db.Dialect() == database.SQLite {
+		query = linkSQLite
+	}
+	done := tx.Exec(query, batch.Seq, padded(batch.Body))
 	if done.Error != nil {
 		return done.Error
 	}
-	if done.RowsAffected != int64(len(rows)) {
+	if done.RowsAffected != int64(len(batch.Body)/entryLen) {
 		return errLost
 	}
 	return nil
@@ -107,27 +149,14 @@ func link(tx *gorm.DB, batch *models.AuditBatch, rows []models.AuditEvent) error
 
 // padded lists the ids, the last one repeated up to a power of two: a list of
 // every length would be a prepared statement of its own on every connection.
-func padded(rows []models.AuditEvent) [][]byte {
-	size := 1
-	for size < len(rows) {
+func padded(body []byte) [][]byte {
+	n, size := len(body)/entryLen, 1
+	for size < n {
 		size *= 2
 	}
 	ids := make([][]byte, size)
 	for i := range ids {
-		ids[i] = rows[min(i, len(rows)-1)].ID.Bytes()
+		ids[i] = body[min(i, n-1)*entryLen:][:16]
 	}
 	return ids
-}
-
-// entryLen is an id and a hash.
-const entryLen = 16 + sha256.Size
-
-// body lists the id and the hash of each row in order.
-func body(rows []models.AuditEvent) []byte {
-	out := make([]byte, 0, len(rows)*entryLen)
-	for i := range rows {
-		out = append(out, rows[i].ID.Bytes()...)
-		out = append(out, eventHash(&rows[i])...)
-	}
-	return out
 }
