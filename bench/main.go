@@ -26,7 +26,7 @@ var (
 	rounds    = flag.Int("rounds", 3, "rounds of each measurement, at least 3 for the table to mean something")
 	length    = flag.Duration("for", 3*time.Second, "length of one measurement")
 	profile   = flag.String("profile", "", "write a CPU profile of this process, in which sight and mysql run")
-	only      = flag.String("only", "", "run only the part of this name: check, sight, pages, hash, refresh, ended, peers, start, scale, families, mysql, storm, idle, soak")
+	only      = flag.String("only", "", "run only the part of this name: check, sight, pages, hash, refresh, audit, ended, peers, start, scale, families, mysql, storm, idle, soak")
 	soakFor   = flag.Duration("soak", 2*time.Hour, "length of the part soak, which runs only with -only soak")
 	manyCount = flag.Int("families", 10_000_000, "how many refresh families the part families has; they take about 350 bytes each in the temporary folder")
 )
@@ -76,7 +76,7 @@ func run() error {
 	}
 	defer os.RemoveAll(tmp)
 	b := &bench{tmp: tmp, rounds: *rounds, d: *length}
-	if b.gh, err = buildGatehouse(tmp); err != nil {
+	if b.gh, err = buildGatehouse(tmp, "gatehouse", ""); err != nil {
 		return err
 	}
 	for _, part := range []struct {
@@ -84,7 +84,7 @@ func run() error {
 		run  func(*bench) error
 	}{
 		{"check", measureChecks}, {"sight", measureSight}, {"pages", measurePages}, {"hash", measureSignIn},
-		{"refresh", measureRefresh}, {"ended", measureEnded}, {"peers", measurePeers},
+		{"refresh", measureRefresh}, {"audit", measureAudit}, {"ended", measureEnded}, {"peers", measurePeers},
 		{"start", measureStart}, {"scale", measureScale}, {"families", measureFamilies}, {"mysql", measureMySQL}, {"storm", measureStorm}, {"idle", measureIdle},
 		{"soak", measureSoak},
 	} {

@@ -89,9 +89,11 @@ func start(path string, makeCmd func(port int) *exec.Cmd) (*proc, error) {
 // gatehouse is the built product and a folder for its data.
 type gatehouse struct{ binary, dir string }
 
-func buildGatehouse(tmp string) (gatehouse, error) {
-	g := gatehouse{binary: filepath.Join(tmp, "gatehouse"), dir: filepath.Join(tmp, "data")}
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", g.binary, ".")
+// buildGatehouse builds the product as it is shipped, but for more flags of the
+// linker.
+func buildGatehouse(tmp, name, flags string) (gatehouse, error) {
+	g := gatehouse{binary: filepath.Join(tmp, name), dir: filepath.Join(tmp, "data")}
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w "+flags, "-o", g.binary, ".")
 	cmd.Dir = ".."
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := cmd.CombinedOutput()

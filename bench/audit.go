@@ -1,0 +1,72 @@
+package main
+
+import (
+	"database/sql"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// measureAudit: refreshes over HTTP by a server that records them and by one that
+// was linked so that it does not, in turns. The seal of the rows is a part of what
+// they cost.
+func measureAudit(b *bench) error {
+	silent, err := buildGatehouse(b.tmp, "unrecorded", "-X gatehouse/tokens.unrecorded=yes")
+	if err != nil {
+		return err
+	}
+	if err := b.auditShare("SQLite", silent, func(string) string { return "" }); err != nil {
+		return err
+	}
+	server := strings.TrimSuffix(os.Getenv("GATEHOUSE_TEST_MYSQL"), "/")
+	if server == "" {
+		return nil
+	}
+	admin, err := sql.Open("mysql", server+"/")
+	if err != nil {
+		return err
+	}
+	defer admin.Close()
+	for _, name := range []string{"recorded", "unrecorded"} {
+		if _, err := admin.Exec("CREATE DATABASE gatehouse_bench_" + name); err != nil {
+			return err
+		}
+		defer func() { _, _ = admin.Exec("DROP DATABASE gatehouse_bench_" + name) }()
+	}
+	return b.auditShare("MariaDB", silent, func(name string) string { return "mysql://" + server + "/gatehouse_bench_" + name })
+}
+
+func (b *bench) auditShare(database string, silent gatehouse, url func(name string) string) error {
+	var servers [2]*proc
+	var rings [2]*lines
+	for i, name := range []string{"recorded", "unrecorded"} {
+		env := []string{"REFRESH_RETRY_WINDOW=1s"}
+		if u := url(name); u != "" {
+			env = append(env, "DATABASE_URL="+u, benchSecret)
+		}
+		of := *b
+		if i == 1 {
+			of.gh = silent
+		}
+		p, err := of.fresh(database+"-"+name, env...)
+		if err != nil {
+			return err
+		}
+		defer p.stop()
+		if rings[i], err = families(p, familyCount); err != nil {
+			return err
+		}
+		servers[i] = p
+	}
+	rate, cpu, last, err := b.against(
+		func() (sample, error) { return rings[0].load(servers[0], b.d) },
+		func() (sample, error) { return rings[1].load(servers[1], b.d) })
+	if err != nil {
+		return err
+	}
+	goal, ok := atLeast(0.95)
+	b.add(newRow(fmt.Sprintf("%s: refresh with its audit row / without, throughput", database), rate, figures(last), goal, ok))
+	goal, ok = seen()
+	b.add(newRow("the same, CPU a request", cpu, "", goal, ok))
+	return nil
+}
