@@ -15,6 +15,7 @@ import (
 type Metrics struct {
 	registry      *prometheus.Registry
 	requests      *prometheus.CounterVec
+	answered      answered
 	latency       *prometheus.HistogramVec
 	signIns       *prometheus.CounterVec
 	hashRunning   prometheus.Gauge
@@ -67,8 +68,16 @@ func (m *Metrics) Request(route, method string, status int, d time.Duration) {
 	if m == nil {
 		return
 	}
-	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
-	m.latency.WithLabelValues(route, method).Observe(d.Seconds())
+	s := m.answered.of(answer{route, method, status}, m.seriesOf)
+	s.count.Inc()
+	s.latency.Observe(d.Seconds())
+}
+
+func (m *Metrics) seriesOf(a answer) series {
+	return series{
+		count:   m.requests.WithLabelValues(a.route, a.method, strconv.Itoa(a.status)),
+		latency: m.latency.WithLabelValues(a.route, a.method),
+	}
 }
 
 // SignIn counts a sign-in by its outcome: "success" or the reason of the refusal.
