@@ -25,8 +25,11 @@ const (
 )
 
 // request is what the middleware finds out about one request. Most of it is
-// found only when somebody asks, so that the hot path does not pay.
+// found only when somebody asks, so that the hot path does not pay. It travels
+// as the writer of the answer: the map that Gin keeps values in would cost a
+// call of the hot path more than its token.
 type request struct {
+	gin.ResponseWriter
 	start     time.Time
 	form      form
 	id        string
@@ -37,16 +40,19 @@ type request struct {
 	limited   bool            // a limit of the table refused the request, and the answer says which
 }
 
-type requestKey struct{}
-
+// of is the state of the request. Nothing else may take the place of the writer
+// while a request is answered.
 func of(c *gin.Context) *request {
-	if v, ok := c.Get(requestKey{}); ok {
-		return v.(*request)
+	if r, ok := c.Writer.(*request); ok {
+		return r
 	}
-	r := &request{}
-	c.Set(requestKey{}, r)
+	r := &request{ResponseWriter: c.Writer}
+	c.Writer = r
 	return r
 }
+
+// Unwrap leads http.ResponseController to the connection.
+func (r *request) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 const requestIDHeader = "X-Request-Id"
 
@@ -54,8 +60,8 @@ const requestIDHeader = "X-Request-Id"
 // counts and logs the request once it is answered.
 func (s *Set) edge(f form) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		st := &request{start: s.Clock(), form: f}
-		c.Set(requestKey{}, st)
+		st := of(c)
+		st.start, st.form = s.Clock(), f
 		// A body in chunks may have come with a Content-Length beside it, which
 		// the library has dropped without a word. A proxy that believes the
 		// length would take the rest for the next request of somebody else; so
