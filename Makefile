@@ -38,19 +38,29 @@ test: tools
 	$(GO) test -race -timeout 20m ./... && \
 	(cd e2e && $(GO) test -timeout 10m ./...)
 
-# What is promised about endings and refresh, shown on running servers, some
-# fifteen minutes long; the short forms are a part of make test. Without Galera
-# it fails, because a proof that silently did not run proves nothing.
+# Everything that docs/proofs promises, shown on running servers, about an hour
+# long; the short forms are a part of make test. Without Galera it fails at once,
+# because a proof that silently did not run proves nothing. However it ends, also
+# by Ctrl-C, the report says what was found, missed and missing until then.
+# PROVE_RUN is a pattern of tests for a part of it.
+PROVE_RUN ?= .
 prove: tools
-	@findings=$$(mktemp -d); cluster=; \
-	set -- $$(sh internal/testkit/mariadb.sh start); \
-	trap "sh internal/testkit/mariadb.sh stop '$$1'; [ -z \"\$$cluster\" ] || sh internal/testkit/galera.sh stop \"\$$cluster\"; rm -rf '$$findings'" EXIT; \
-	export GATEHOUSE_TEST_MYSQL=$$2 GATEHOUSE_PROVE=$$findings; \
+	@findings=$$(mktemp -d); mariadb=; cluster=; proving=; \
+	finish() { \
+		status=$$?; trap - INT TERM; \
+		[ -z "$$proving" ] || (cd e2e && $(GO) run ./proofs/report "$$findings" ../docs/proofs/RESULTS.md) || status=1; \
+		[ -z "$$mariadb" ] || sh internal/testkit/mariadb.sh stop "$$mariadb" || true; \
+		[ -z "$$cluster" ] || sh internal/testkit/galera.sh stop "$$cluster" || true; \
+		if [ $$status = 0 ]; then rm -rf "$$findings"; else echo "what was printed and found is in $$findings" >&2; fi; \
+		exit $$status; \
+	}; \
+	trap finish EXIT; trap 'exit 130' INT TERM; \
+	started=$$(sh internal/testkit/mariadb.sh start); mariadb=$${started%% *}; \
+	export GATEHOUSE_TEST_MYSQL="$${started#* }" GATEHOUSE_PROVE=$$findings; \
 	galera=$$(sh internal/testkit/galera.sh start); cluster=$${galera%% *}; export GATEHOUSE_TEST_GALERA="$${galera#* }"; \
-	failed=; \
-	$(GO) test -count=1 -p 1 -timeout 30m -run '$(PROOFS)' ./tokens ./verify ./signin ./handlers || failed=1; \
-	(cd e2e && $(GO) test -count=1 -timeout 180m ./proofs) || failed=1; \
-	(cd e2e && $(GO) run ./proofs/report "$$findings" ../docs/proofs/RESULTS.md); \
+	proving=1; failed=; \
+	$(GO) test -v -count=1 -p 1 -timeout 30m -run '$(PROOFS)' ./tokens ./verify ./signin ./handlers 2>&1 | tee "$$findings/rooms.log" || failed=1; \
+	(cd e2e && $(GO) test -v -count=1 -timeout 180m -run '$(PROVE_RUN)' ./proofs) 2>&1 | tee "$$findings/servers.log" || failed=1; \
 	[ -z "$$failed" ]
 
 # The proofs that stand in the rooms; the others are in e2e/proofs.
