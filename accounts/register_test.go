@@ -120,17 +120,30 @@ func TestALinkOpenedElsewhereAsksForTheSignUpPassword(t *testing.T) {
 	})
 }
 
-func TestGuessesOfTheSignUpPasswordAreBounded(t *testing.T) {
-	h := newHouse(t, sqlite(t))
-	_, m := h.signUp("ada@example.com", "")
-	in := VerifyInput{Token: h.linkToken(m), Password: "wrong"}
-	for range rules[ratelimit.SignupPassword].N {
-		_, err := h.Verify(h.ctx(), in)
-		wantField(t, err, "password", "wrong")
-	}
-	in.Password = goodPassword
-	_, err := h.Verify(h.ctx(), in)
-	wantReason(t, err, "too_many_attempts")
+// Another node has a memory of its own, and counts in the same rows.
+func TestGuessesOfTheSignUpPasswordAreBoundedOnAllNodesTogether(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		_, m := h.signUp("ada@example.com", "")
+		in := VerifyInput{Token: h.linkToken(m), Password: "wrong"}
+		other := *h.Service
+		other.Limits = ratelimit.NewLimits(ratelimit.New(h.clock.Now, 0), rules)
+		rule := rules[ratelimit.SignupPassword]
+		answers := race(func(i int) error {
+			node := []*Service{h.Service, &other}[i%2]
+			_, err := node.Verify(h.ctx(), in)
+			return err
+		})
+		if answers["too_many_attempts"] != rivals-rule.N {
+			t.Errorf("%d nodes of one database: %v", 2, answers)
+		}
+		in.Password = goodPassword
+		_, err := other.Verify(h.ctx(), in)
+		wantReason(t, err, "too_many_attempts")
+		h.clock.Advance(rule.Per / time.Duration(rule.N))
+		if _, err := other.Verify(h.ctx(), in); err != nil {
+			t.Error("a share of the time later:", err)
+		}
+	})
 }
 
 func TestTheLinkOfTheSameBrowserNeedsNoPassword(t *testing.T) {

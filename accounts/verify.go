@@ -136,18 +136,19 @@ func (s *Service) provePassword(ctx context.Context, up signup, password string)
 	}
 	// Who guesses has the link and so the mailbox, and could only activate a
 	// stranger's sign-up for themselves: the limit is for the hashes.
-	if err := s.Limits.Take(ctx, ratelimit.SignupPassword, up.link.ID.String()); err != nil {
+	rule := s.Limits.Rule(ratelimit.SignupPassword)
+	if err := s.Tokens.Links.TakeSecret(ctx, up.link.ID, rule); err != nil {
 		return err
 	}
 	res, err := s.Passwords.Verify(ctx, password, up.user.PasswordHash)
 	switch {
 	case err != nil:
-		s.Limits.Refund(ratelimit.SignupPassword, up.link.ID.String())
+		_ = s.Tokens.Links.ReturnSecret(ctx, up.link.ID, rule) // else one is counted too many, the safe side
 		return err
 	case !res.OK:
 		return apperr.InvalidField("password", "wrong")
 	}
-	return nil
+	return s.Tokens.Links.ReturnSecret(ctx, up.link.ID, rule)
 }
 
 // signupOf reads what a link found by find stands for.

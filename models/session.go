@@ -65,6 +65,7 @@ type OneTimeToken struct {
 	ExpiresAt     Time
 	CreatedAt     Time
 	UsedAt        Time
+	SecretUntil   int64
 }
 
 // TableName names the table for GORM.

@@ -15,7 +15,7 @@ const maxLimitedKeys = 100_000
 func limits(c config.Config, clock func() time.Time) *ratelimit.Limits {
 	rules := map[ratelimit.Name]ratelimit.Rule{}
 	for _, row := range ratelimit.Table {
-		if limit, ok := c.Limit(row.Setting); ok && row.Bucket() {
+		if limit, ok := c.Limit(row.Setting); ok {
 			rules[row.Name] = rule(limit)
 		}
 	}

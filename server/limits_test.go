@@ -81,11 +81,11 @@ func TestTheTableOfLimitsIsTheOneInTheDocumentation(t *testing.T) {
 	}
 }
 
-func TestEveryBucketOfTheTableHasTheRuleOfItsSetting(t *testing.T) {
+func TestEveryRowOfTheTableHasTheRuleOfItsSetting(t *testing.T) {
 	c := config.Config{LimitWrites: config.Limit{N: 7, Per: time.Minute}}
 	for _, row := range ratelimit.Table {
 		_, isRule := c.Limit(row.Setting)
-		if isRule != (row.Bucket() || row.Name == ratelimit.Mail) {
+		if isNumber := row.Name == ratelimit.Tries || row.Name == ratelimit.Streams || row.Name == ratelimit.Instances; isRule == isNumber {
 			t.Errorf("%s: its setting is a rule: %v", row.Name, isRule)
 		}
 	}

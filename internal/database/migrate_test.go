@@ -152,6 +152,7 @@ func TestAHalfMigratedDatabaseIsCompleted(t *testing.T) {
 		for _, query := range []string{
 			"DELETE FROM schema_migrations",
 			"DROP TABLE throttle_counters",
+			"DROP TABLE one_time_tokens",
 			"DROP TABLE mail_outbox",
 			"DROP TABLE followers",
 			"DROP TABLE email_changes",

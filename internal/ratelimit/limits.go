@@ -8,8 +8,9 @@ import (
 	"gatehouse/internal/apperr"
 )
 
-// Limits are the limits of the table that are counted in memory, each with the
-// rule that an operator gave it. A nil Limits limits nothing.
+// Limits are the limits of the table, each with the rule that an operator gave it.
+// Take counts in memory; what the table has as shared is counted by its room in the
+// database. A nil Limits limits nothing.
 type Limits struct {
 	buckets *Limiter
 	rules   map[Name]Rule

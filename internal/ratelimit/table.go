@@ -43,16 +43,13 @@ type Limit struct {
 	Shared bool
 }
 
-// Bucket reports whether the limit is counted by [Limits].
-func (l Limit) Bucket() bool { return !l.Shared && l.Name != Streams }
-
 // Table is every limit of the product. docs/operations.md shows it, and a test
 // of server keeps the two and the settings the same.
 var Table = []Limit{
 	{Login, "sign-ins, second steps and fresh proofs that are looked at", "network", "LIMIT_LOGIN_PER_NETWORK", false},
 	{Tries, "wrong secrets before delays begin, for each factor", "account", "LIMIT_LOGIN_FREE_TRIES", true},
 	{Signup, "sign-ups", "network", "LIMIT_SIGNUP_PER_NETWORK", false},
-	{SignupPassword, "sign-up passwords asked for by a link that is opened elsewhere", "link", "LIMIT_SIGNUP_PASSWORD_PER_LINK", false},
+	{SignupPassword, "sign-up passwords asked for by a link that is opened elsewhere", "link", "LIMIT_SIGNUP_PASSWORD_PER_LINK", true},
 	{Forgot, "mails that strangers ask for: forgotten passwords, codes to sign in with", "network", "LIMIT_FORGOT_PER_NETWORK", false},
 	{Mail, "mails for each purpose; four times as many in all", "address", "LIMIT_MAIL_PER_ADDRESS", true},
 	{NewDevice, "notices of a new device", "address", "LIMIT_MAIL_PER_ADDRESS", false},
