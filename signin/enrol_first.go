@@ -120,7 +120,7 @@ func (f *Flow) firstFactor(ctx context.Context, a Account, w Waiting, in Step) (
 		return madeFirst{}, err
 	}
 	return madeFirst{
-		method: f.method("totp"), verdict: Verdict{OK: true, Why: ErrEnrolment, Claim: e.claim}, codes: e.codes.shown,
+		method: f.method("totp"), verdict: Verdict{OK: true, First: true, Why: ErrEnrolment, Claim: e.claim}, codes: e.codes.shown,
 		held: Held{TOTP: 1, RecoveryCodes: max(a.Held.RecoveryCodes, int64(len(e.codes.shown)))},
 	}, nil
 }
@@ -142,6 +142,7 @@ func (f *Flow) firstPasskey(ctx context.Context, a Account, w Waiting, in Step, 
 		}
 	}
 	v := made.verdict()
+	v.First = true
 	v.Claim = func(tx *gorm.DB) (bool, error) {
 		if ok, err := made.claim(tx); err != nil || !ok || len(codes.hashes) == 0 {
 			return ok, err

@@ -119,6 +119,9 @@ type Verdict struct {
 	MultiFactor bool
 	// AMR, when set, takes the place of the method's own values.
 	AMR []string
+	// First says that the factor was made within the sign-in, which is allowed to
+	// an account that has no other.
+	First bool
 	// Notice, when set, is the kind of mail that tells the owner of the sign-in.
 	Notice string
 	// MustChange says that the secret is right and has to be changed before it

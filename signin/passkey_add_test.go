@@ -161,6 +161,34 @@ func TestASignInMakesOnePasskeyUnder32Tries(t *testing.T) {
 	}, func(d *Deps) { d.Config.MFA = MFARequired })
 }
 
+// Each sign-in has the password and an authenticator of its own, and codes are
+// there already, so that no unique row but the account's decides.
+func TestOf32SignInsThatEachMakeAFirstFactorOneWins(t *testing.T) {
+	for what, codes := range map[string]bool{"with codes": true, "without codes": false} {
+		t.Run(what, func(t *testing.T) {
+			eachHouse(t, func(t *testing.T, h *house) {
+				u := h.person("mara@harbour.example", "mara")
+				if codes {
+					h.enroll(accounts.Factors{User: u.ID, RecoveryCodes: []string{"kept"}})
+				}
+				var steps [rivals]Step
+				for i := range steps {
+					half := h.half()
+					options := h.options(h.BeginFirstPasskey(h.ctx(), half.Attempt.Reveal(), false, visitor))
+					steps[i] = Step{Attempt: half.Attempt.Reveal(), Response: &NewPasskey{Credential: h.authenticator().Create(options)}, Client: visitor}
+				}
+				answers := race(func(i int) error {
+					_, _, err := h.ConfirmFirst(h.ctx(), steps[i])
+					return err
+				})
+				if answers[""] != 1 || answers["internal"] != 0 || h.count("SELECT COUNT(*) FROM passkeys") != 1 || h.count("SELECT COUNT(*) FROM sessions") != 1 {
+					t.Errorf("%v", answers)
+				}
+			}, func(d *Deps) { d.Config.MFA = MFARequired })
+		})
+	}
+}
+
 // A passkey opens an account by itself: a stranger who signed up with an address
 // that nobody proved must not get one by the way of the policy either.
 func TestAnUnprovedAddressGetsAnAppAndNoPasskeyWithinASignIn(t *testing.T) {

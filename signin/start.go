@@ -10,6 +10,7 @@ import (
 	"gatehouse/accounts"
 	"gatehouse/audit"
 	"gatehouse/internal/apperr"
+	"gatehouse/internal/database"
 	"gatehouse/models"
 	"gatehouse/tokens"
 )
@@ -97,7 +98,22 @@ func (o opening) claim(tx *gorm.DB) error {
 		return nil
 	}
 	ok, err := o.verdict.Claim(tx)
-	if err == nil && !ok {
+	if err == nil && !ok || o.verdict.First && database.IsDuplicate(err) {
+		err = errClaimed
+	}
+	return err
+}
+
+// alone lets one of two sign-ins of an account win that each made a factor: the
+// password alone must not add one beside another. It runs after the user's row was
+// written, which the other writes too, and so sees what that one has committed.
+func (o opening) alone(tx *gorm.DB) error {
+	if !o.verdict.First {
+		return nil
+	}
+	var h Held
+	err := tx.Raw(heldSQL, o.user.ID, o.user.ID, o.user.ID).Row().Scan(&h.TOTP, &h.Passkeys, &h.RecoveryCodes)
+	if err == nil && h.TOTP+h.Passkeys != 1 {
 		err = errClaimed
 	}
 	return err
@@ -116,6 +132,9 @@ func (f *Flow) write(tx *gorm.DB, o opening, in tokens.SignIn) (done started, er
 	ok, err := f.Accounts.RecordSignIn(tx, o.user, in.AuthTime, o.shown.complete || o.trust != nil)
 	if err == nil && !ok {
 		err = errGone
+	}
+	if err == nil {
+		err = o.alone(tx)
 	}
 	if err != nil {
 		return started{}, err
