@@ -36,6 +36,7 @@ test: tools
 	@set -- $$(sh internal/testkit/mariadb.sh start); \
 	trap "sh internal/testkit/mariadb.sh stop '$$1'" EXIT; export GATEHOUSE_TEST_MYSQL=$$2; \
 	$(GO) test -race -timeout 20m ./... && \
+	GATEHOUSE_TEST_NODES=2 $(GO) test -vet=off -timeout 10m -skip 'TestNaughty|$(ONEFILE)' $(REQUESTS) && \
 	(cd e2e && $(GO) test -timeout 10m ./...)
 
 # Everything that docs/proofs promises, shown on running servers, about an hour
@@ -60,8 +61,15 @@ prove: tools
 	galera=$$(sh internal/testkit/galera.sh start); cluster=$${galera%% *}; export GATEHOUSE_TEST_GALERA="$${galera#* }"; \
 	proving=1; failed=; \
 	$(GO) test -v -count=1 -p 1 -timeout 30m -run '$(PROOFS)' ./tokens ./verify ./signin ./handlers 2>&1 | tee "$$findings/rooms.log" || failed=1; \
+	GATEHOUSE_PROVE= GATEHOUSE_TEST_NODES=2 GATEHOUSE_TEST_NODES_FOUND=$$findings \
+		$(GO) test -v -count=1 -p 1 -timeout 30m -skip '$(ONEFILE)' $(REQUESTS) 2>&1 | tee "$$findings/nodes.log" || failed=1; \
 	(cd e2e && $(GO) test -v -count=1 -timeout 180m -run '$(PROVE_RUN)' ./proofs) 2>&1 | tee "$$findings/servers.log" || failed=1; \
 	[ -z "$$failed" ]
+
+# All request tests once more, with two servers on one MariaDB, each request at
+# one of them by chance. A file of SQLite has one server.
+REQUESTS := ./handlers ./verify
+ONEFILE := /^sqlite$$
 
 # The proofs that stand in the rooms; the others are in e2e/proofs.
 PROOFS := ^Test(AStreamOfEndings|MutantThatReads|TheSameTraces|ModelOf|ThirtyTwoRefreshes|ARefreshOnTheOther|ClocksAMinute|ASealIsNotDelayed|AMillionEntries|ADayUnderSiege|NaughtyStringsAre)

@@ -103,7 +103,9 @@ func answersOfAllKinds(t *testing.T, app string) (list []*testserver.Answer) {
 	}
 	broken = true
 	ask(get, "/readyz", "").Is(500)
-	*s.Accounts = accounts.Service{} // whatever is done with it panics
+	for _, node := range s.Nodes {
+		*node.Accounts = accounts.Service{} // whatever is done with it panics
+	}
 	ask("POST", "/forgot", "email=mara@harbour.example", "Content-Type", form).Is(500)
 	silent := testserver.New(t, func(o *testserver.Options) { o.AppURL, o.NoInbox = app, true })
 	list = append(list, silent.Browser().Post("/forgot", "username", mara).Is(503), silent.Program().Post("/api/v1/password/forgot", "username", mara).Is(503))

@@ -23,16 +23,12 @@ func listening(t *testing.T) (*testserver.Server, *httptest.Server) {
 	}
 	s := testserver.New(t, func(o *testserver.Options) { o.AppURL = "http://" + l.Addr().String() })
 	web := &httptest.Server{Listener: l, Config: &http.Server{Handler: s.Handler, ReadHeaderTimeout: time.Minute}}
-	web.Config.RegisterOnShutdown(s.Tokens.Feed.Stop)
+	web.Config.RegisterOnShutdown(s.StopFeeds)
 	web.Start()
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() { s.Tokens.Log.Run(ctx); close(done) }()
+	s.Follow()
 	t.Cleanup(func() {
 		_ = web.Config.Shutdown(context.WithoutCancel(t.Context()))
 		web.Close()
-		stop()
-		<-done
 	})
 	return s, web
 }

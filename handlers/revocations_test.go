@@ -2,7 +2,6 @@ package handlers_test
 
 import (
 	"bufio"
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
@@ -103,7 +102,7 @@ func TestAStreamOutlivesTheLimitsOfAConnectionAndEndsWithTheServer(t *testing.T)
 	const limit = 200 * time.Millisecond
 	web := httptest.NewUnstartedServer(s.Handler)
 	web.Config.ReadTimeout, web.Config.WriteTimeout = limit, limit
-	web.Config.RegisterOnShutdown(s.Tokens.Feed.Stop)
+	web.Config.RegisterOnShutdown(s.StopFeeds)
 	web.Start()
 	defer web.Close()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, web.URL+"/api/v1/revocations/stream?cursor="+place, nil)
@@ -117,9 +116,7 @@ func TestAStreamOutlivesTheLimitsOfAConnectionAndEndsWithTheServer(t *testing.T)
 		t.Fatalf("got %v and %v", res, err)
 	}
 	defer res.Body.Close()
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	go s.Tokens.Log.Run(ctx)
+	s.Follow()
 	<-time.After(2 * limit)
 	s.User(mara, "mara", password)
 	s.Program().Login("mara", password).Call("POST", "/api/v1/logout", nil).Is(204)

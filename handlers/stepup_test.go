@@ -147,29 +147,31 @@ func TestEverySensitiveRouteWantsAProofAsStrongAsTheAccount(t *testing.T) {
 		{true, "aal1", "pwd", young, true}, {true, "aal1", "pwd", old, true}, {true, "aal2", "pwd otp mfa", old, true},
 		{true, "aal1", "otp", young, true}, {true, "", "", young, true}, {true, "aal2", "pwd otp mfa", young, false},
 	}
+	stranger := testserver.New(t)
 	for _, r := range handlers.Table() {
 		if !stepsUp(r) {
 			continue
 		}
 		own := slices.Contains(r.Guards, handlers.Second) // it takes the password itself
-		for _, app := range []bool{false, true} {
-			v := newVisitor(t, app)
-			for _, c := range proofs {
-				if c.app != app {
-					continue
-				}
-				v.shown(c.acr, c.amr, c.age)
-				asked, challenge := v.asks(r)
-				if asked != (c.asks && (app || !own)) {
-					t.Errorf("%s with %+v: asks for a proof is %v", nameOf(r), c, asked)
-				}
-				want := challengeFor[app]
-				if asked && r.Group == handlers.API && challenge != want {
-					t.Errorf("%s: the challenge is %q, want %q", nameOf(r), challenge, want)
+		t.Run(nameOf(r), func(t *testing.T) {             // whose servers end with it
+			for _, app := range []bool{false, true} {
+				v := newVisitor(t, app)
+				for _, c := range proofs {
+					if c.app != app {
+						continue
+					}
+					v.shown(c.acr, c.amr, c.age)
+					asked, challenge := v.asks(r)
+					if asked != (c.asks && (app || !own)) {
+						t.Errorf("%s with %+v: asks for a proof is %v", nameOf(r), c, asked)
+					}
+					want := challengeFor[app]
+					if asked && r.Group == handlers.API && challenge != want {
+						t.Errorf("%s: the challenge is %q, want %q", nameOf(r), challenge, want)
+					}
 				}
 			}
-		}
-		stranger := testserver.New(t)
+		})
 		if r.Group == handlers.API {
 			stranger.Program().Call(r.Method, pathOf(r), map[string]any{}).Fails(401, "invalid_token")
 		} else if a := stranger.Browser().Post(pathOf(r)); !strings.HasPrefix(a.Header.Get("Location"), "/login") && a.Status != 405 {

@@ -67,7 +67,7 @@ func (s *Services) Add(ctx context.Context, name string, by Client) (secrets.Raw
 	if err != nil {
 		return secrets.Raw{}, err
 	}
-	s.forget()
+	s.Forget()
 	return raw, nil
 }
 
@@ -105,7 +105,7 @@ func (s *Services) Remove(ctx context.Context, name string, by Client) (removed 
 		}
 		return s.record(tx, audit.ServiceRemoved, name, by)
 	})
-	s.forget()
+	s.Forget()
 	return removed && err == nil, err
 }
 
@@ -182,8 +182,9 @@ func (s *Services) touch(ctx context.Context, id models.ID) {
 	}
 }
 
-// forget has the next caller read the list again.
-func (s *Services) forget() {
+// Forget has the next caller read the list again. The node that changed it does
+// so at once; the others come to it within servicesEvery.
+func (s *Services) Forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.known = false

@@ -1,7 +1,6 @@
 package verify_test
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -17,18 +16,11 @@ import (
 // node is a whole Gatehouse on a socket, whose log runs.
 func node(t *testing.T, s *testserver.Server) *httptest.Server {
 	t.Helper()
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		s.Tokens.Log.Run(ctx)
-	}()
+	s.Follow()
 	srv := httptest.NewServer(s.Handler)
 	t.Cleanup(func() {
-		s.Tokens.Feed.Stop()
+		s.StopFeeds()
 		srv.Close()
-		stop()
-		<-done
 	})
 	return srv
 }

@@ -67,19 +67,25 @@ type Finding struct {
 // Found logs what a proof found; the long form also keeps it for the table.
 func Found(t testing.TB, f Finding) {
 	t.Helper()
-	f.Holds, f.At = !t.Failed(), time.Now().UTC()
+	f.Holds = !t.Failed()
 	t.Logf("%s, %s: %s: %s", f.Proof, f.Case, f.Tried, f.Found)
-	if !Proving() {
-		return
+	if err := Keep(os.Getenv(EnvProve), f); err != nil {
+		t.Fatal(err)
 	}
+}
+
+// Keep writes a finding into a folder for the table; "" keeps none.
+func Keep(folder string, f Finding) error {
+	if folder == "" {
+		return nil
+	}
+	f.At = time.Now().UTC()
 	b, err := json.Marshal(f)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	name := fmt.Sprintf("%s-%x.json", f.Proof, sha256.Sum256([]byte(f.Case)))
-	if err := os.WriteFile(filepath.Join(os.Getenv(EnvProve), name), b, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	return os.WriteFile(filepath.Join(folder, name), b, 0o600)
 }
 
 // GaleraURLs makes an empty database on the cluster of EnvGalera, drops it with

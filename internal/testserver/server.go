@@ -54,7 +54,7 @@ type Options struct {
 	Limits  map[ratelimit.Name]ratelimit.Rule
 	Parts   []handlers.Part
 	Quiet   bool // logs as a busy server does: failures only
-	OneNode bool // never several: the test reaches into the memory of the one there is
+	OneNode bool // never several: the test is about the memory of one
 	Nodes   int  // several whole servers on one MySQL or MariaDB; 0 is what EnvNodes says
 	Fresh   bool // bearer tokens are refused when the log was not read for long, as a real server does
 }
@@ -76,6 +76,7 @@ type Server struct {
 	Limits   *ratelimit.Limits
 	Handler  http.Handler
 	Log      *Lines
+	Nodes    []*Server // all of them, this one first
 }
 
 // Lines is a log that a test can read.
