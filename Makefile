@@ -72,7 +72,7 @@ REQUESTS := ./handlers ./verify
 ONEFILE := /^sqlite$$
 
 # The proofs that stand in the rooms; the others are in e2e/proofs.
-PROOFS := ^Test(AStreamOfEndings|MutantThatReads|TheSameTraces|ModelOf|ThirtyTwoRefreshes|ARefreshOnTheOther|ClocksAMinute|ASealIsNotDelayed|AMillionEntries|ADayUnderSiege|NaughtyStringsAre)
+PROOFS := ^Test(AStreamOfEndings|MutantThatReads|TheSameTraces|ModelOf|ThirtyTwoRefreshes|ARefreshOnTheOther|ClocksAMinute|ASealIsNotDelayed|AMillionEntries|ADayUnderSiege|NaughtyStringsAre|AClockThatJumps)
 
 # Two at once; FUZZ_RECORD gets the table.
 FUZZTIME ?= 10m

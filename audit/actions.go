@@ -82,6 +82,9 @@ const (
 	// DatabaseWentBack marks that the database was put back to an earlier state,
 	// and that everything it could have revived was ended.
 	DatabaseWentBack Action = "database.went_back"
+	// ClockWentBack marks that the clock was set back, and that the access tokens
+	// of before are refused for it.
+	ClockWentBack Action = "clock.went_back"
 
 	// PersonErased marks that the personal fields of a subject's rows were
 	// blanked. Verify accepts blanked rows only for subjects that have it.

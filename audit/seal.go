@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"errors"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -124,6 +125,17 @@ func (l *Log) head(tx *gorm.DB) (models.AuditBatch, error) {
 		return models.AuditBatch{Hash: make([]byte, sha256.Size)}, nil
 	}
 	return found[0], nil
+}
+
+// LastSealed is when the newest batch of the chain was sealed, by the clock of
+// then; the zero time before the first.
+func (l *Log) LastSealed(ctx context.Context) (time.Time, error) {
+	var found []models.AuditBatch
+	err := l.db.Read(ctx).Select("sealed_at").Order("seq DESC").Limit(1).Find(&found).Error
+	if err != nil || len(found) == 0 {
+		return time.Time{}, database.Unavailable(err)
+	}
+	return found[0].SealedAt.Time, nil
 }
 
 func (l *Log) link(tx *gorm.DB, batch *models.AuditBatch) error {

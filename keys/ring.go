@@ -188,6 +188,19 @@ func (r *Ring) JWKSFor(purpose string) (body []byte, etag string) {
 	return set.body, set.etag
 }
 
+// Used lists the access keys that have signed: the current one, and those that
+// did before it and are published still.
+func (r *Ring) Used() []string {
+	var kids []string
+	for kid, key := range r.view.Load().opened {
+		if key.row.Purpose == PurposeAccess && (key.row.State == StateCurrent || key.row.State == StateRetiring) {
+			kids = append(kids, kid)
+		}
+	}
+	slices.Sort(kids)
+	return kids
+}
+
 // MACKey returns the secret of a purpose, nil when there is none. The caller
 // must not change it.
 func (r *Ring) MACKey(purpose string) []byte { return r.view.Load().macs[purpose] }

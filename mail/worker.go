@@ -96,7 +96,7 @@ func (w *worker) drain(ctx context.Context) error {
 		if w.transport == nil {
 			return nil
 		}
-		if w.Clock().Before(w.resume) {
+		if ahead(w.Clock(), w.resume, 2*longestPause) {
 			// Still the one that sends, or another node would run into the same wall.
 			_, err := w.mine(ctx)
 			return err
@@ -121,13 +121,13 @@ func (w *worker) drain(ctx context.Context) error {
 // every node has them; rows are removed by one.
 func (w *worker) keepHouse(ctx context.Context) error {
 	now := w.Clock()
-	if !now.Before(w.countAt) {
+	if !ahead(now, w.countAt, countEvery) {
 		w.countAt = now.Add(countEvery)
 		if err := w.count(ctx); err != nil {
 			return err
 		}
 	}
-	if now.Before(w.trimAt) {
+	if ahead(now, w.trimAt, trimEvery) {
 		return nil
 	}
 	w.trimAt = now.Add(trimEvery)
@@ -181,9 +181,20 @@ func (w *worker) round(ctx context.Context) (int, error) {
 	return left, w.record(context.WithoutCancel(ctx))
 }
 
+// ahead reports whether a moment is still to come. One that lies further ahead
+// than it was ever set was set before the clock went back: mail must not wait for
+// as long as the clock is behind.
+func ahead(now, at time.Time, most time.Duration) bool {
+	wait := at.Sub(now)
+	return wait > 0 && wait <= most
+}
+
+// due reads what is to be sent now. A mail whose next time lies further ahead
+// than any was ever put off was put off before the clock went back.
 func (m *Mailer) due(ctx context.Context) ([]models.OutboxMail, error) {
 	var due []models.OutboxMail
-	err := m.DB.Read(ctx).Where("state = ? AND next_at <= ?", queued, models.At(m.Clock())).
+	now := m.Clock()
+	err := m.DB.Read(ctx).Where("state = ? AND (next_at <= ? OR next_at > ?)", queued, models.At(now), models.At(now.Add(2*longestWait))).
 		Order("next_at").Limit(perRound).Find(&due).Error
 	return due, database.Unavailable(err)
 }

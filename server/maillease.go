@@ -24,7 +24,7 @@ func (r *Rooms) mailLease() (mine func(context.Context) (bool, error), release f
 	var renewAt time.Time
 	mine = func(ctx context.Context) (mine bool, err error) {
 		now := r.Clock()
-		if now.Before(renewAt) {
+		if wait := renewAt.Sub(now); wait > 0 && wait <= mailLeaseRenew { // more is a clock that went back
 			return true, nil
 		}
 		err = r.DB.Write(ctx, func(tx *gorm.DB) (err error) {

@@ -70,6 +70,9 @@ func (r *Rooms) serve(ctx context.Context, listener net.Listener, out io.Writer)
 	if err := r.Tokens.Log.Start(ctx); err != nil {
 		return err
 	}
+	if err := r.Tokens.CheckClock(ctx); err != nil {
+		return err
+	}
 	r.started.done("revocations")
 	if err := r.keepKeys(ctx); err != nil {
 		return err
@@ -154,11 +157,28 @@ func (r *Rooms) jobs() *jobs.Runner {
 		return r.Keys.Tend(ctx)
 	}})
 	runner.Add(jobs.Job{Name: "personal-uses", Every: time.Second, Run: r.Tokens.Personal.Flush})
-	runner.Add(jobs.Job{Name: "trim-tokens", Every: time.Minute, Lease: true, Run: r.Tokens.Trim})
-	runner.Add(jobs.Job{Name: "trim-signups", Every: 10 * time.Minute, Lease: true, Run: r.Accounts.Trim})
-	runner.Add(jobs.Job{Name: "erase-accounts", Every: 10 * time.Minute, Lease: true, Run: r.Accounts.EraseDue})
-	runner.Add(jobs.Job{Name: "trim-throttle", Every: 10 * time.Minute, Lease: true, Run: r.SignIn.Trim})
+	for _, j := range []jobs.Job{
+		{Name: "trim-tokens", Every: time.Minute, Run: r.Tokens.Trim},
+		{Name: "trim-signups", Every: 10 * time.Minute, Run: r.Accounts.Trim},
+		{Name: "erase-accounts", Every: 10 * time.Minute, Run: r.Accounts.EraseDue},
+		{Name: "trim-throttle", Every: 10 * time.Minute, Run: r.SignIn.Trim},
+	} {
+		j.Lease, j.Run = true, r.settled(j.Run)
+		runner.Add(j)
+	}
 	return runner
+}
+
+// settled has a job that deletes by the clock wait until the clock has gone on
+// evenly for an hour of this process: what is deleted by a clock that is a day
+// ahead for some minutes does not come back with it.
+func (r *Rooms) settled(run func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if !r.cluster.Settled() {
+			return nil
+		}
+		return run(ctx)
+	}
 }
 
 // keepKeys learns how long keys that no longer sign are needed.

@@ -52,6 +52,7 @@ type Rooms struct {
 	Factors     *signin.Factors
 	Passkeys    *signin.Passkeys
 
+	cluster *tokens.ClusterClock // behind Clock
 	// stopping is set from the first moment of a stop on.
 	stopping atomic.Bool
 	// started is nil for a command.
@@ -127,7 +128,7 @@ func (r *Rooms) build(ctx context.Context) error {
 		return err
 	}
 	r.started.done("clock")
-	r.Clock = clock.Now
+	r.cluster, r.Clock = clock, clock.Now
 	r.Audit = audit.New(r.DB, r.Clock)
 	r.Checkpoints = r.Audit.NewCheckpoints(r.checkpointOptions())
 	ring, err := keys.Open(ctx, keys.Options{

@@ -242,14 +242,35 @@ func (t *throttle) statement(s slot, c counter) (query string, args []any) {
 // refusal says how long to wait: until both runs are open. When they are by now,
 // the next try may be made at once.
 func (t *throttle) refusal(ctx context.Context, s slot) error {
-	var next int64
-	err := t.db.Read(ctx).Raw(`SELECT COALESCE(MAX(next_at), 0) FROM throttle_counters WHERE bucket = ? OR bucket = ?`,
-		s.run, s.network).Scan(&next).Error
+	var next, tried int64
+	err := t.db.ReadRow(ctx, `SELECT COALESCE(MAX(next_at), 0), COALESCE(MAX(updated_at), 0) FROM throttle_counters WHERE bucket = ? OR bucket = ?`,
+		s.run, s.network).Scan(&next, &tried)
 	if err != nil {
 		return database.Unavailable(err)
 	}
+	if tried > s.at.UnixMicro()+apart.Microseconds() {
+		return t.rewind(ctx, s)
+	}
 	wait := time.Duration(next-s.at.UnixMicro()) * time.Microsecond
 	return apperr.Throttle(errTooMany.Reason, max(wait, time.Second))
+}
+
+// apart is how far the clocks of two nodes may be from each other.
+const apart = time.Minute
+
+// rewind brings runs into the present whose last try was made before the clock
+// went back. The whole delay begins again, so that a guesser gains nothing by it,
+// and the owner waits for no more than that, and not for as long as the clock is
+// behind. next_at comes first, because MySQL would see the new updated_at in it.
+func (t *throttle) rewind(ctx context.Context, s slot) error {
+	now := s.at.UnixMicro()
+	_, err := t.db.Exec(ctx, `UPDATE throttle_counters SET
+ next_at = CASE WHEN next_at > updated_at THEN next_at - updated_at + ? ELSE 0 END, updated_at = ?
+ WHERE (bucket = ? OR bucket = ?) AND updated_at > ?`, now, now, s.run, s.network, now+apart.Microseconds())
+	if err != nil {
+		return err
+	}
+	return t.refusal(ctx, s)
 }
 
 // giveBack takes a try out of the count whose secret was never compared,

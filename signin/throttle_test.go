@@ -365,3 +365,33 @@ func TestOneFreeTryIsOne(t *testing.T) {
 		}
 	}, func(d *Deps) { d.Config.FreeTries = 1 })
 }
+
+// TestAClockThatGoesBackLocksNobodyOutForAsLong also shows that a guesser gains no
+// try by it.
+func TestAClockThatGoesBackLocksNobodyOutForAsLong(t *testing.T) {
+	for _, back := range []time.Duration{time.Hour, 24 * time.Hour} {
+		eachHouse(t, func(t *testing.T, h *house) {
+			h.person("ada@example.com", "ada")
+			for range defaultFree {
+				h.try("ada", wrong)
+			}
+			h.clock.Advance(-back)
+			_, err := h.SignIn(h.ctx(), Input{Login: "ada", Password: right, Client: visitor})
+			wantReason(t, err, "too_many_attempts")
+			if got := apperr.From(err).RetryAfter; got != firstDelay {
+				t.Fatalf("wait %v, want %v", got, firstDelay)
+			}
+			h.clock.Advance(firstDelay - time.Microsecond)
+			if got := h.try("ada", right); got != "too_many_attempts" {
+				t.Fatal("a microsecond early:", got)
+			}
+			h.clock.Advance(time.Microsecond)
+			if got := h.try("ada", wrong); got != "invalid_credentials" {
+				t.Fatal("on time:", got)
+			}
+			if _, err = h.SignIn(h.ctx(), Input{Login: "ada", Password: right, Client: visitor}); apperr.From(err).RetryAfter != 4*firstDelay {
+				t.Errorf("the run begins anew: %v", apperr.From(err).RetryAfter)
+			}
+		})
+	}
+}

@@ -57,7 +57,7 @@ func (l line) judge(generation uint32, hash secrets.Hash, now time.Time, window 
 		return rotate, 0
 	}
 	for i, u := range l.recent {
-		if u.generation == generation && secrets.Equal(hash[:], u.hash[:]) && now.Sub(u.at) <= window {
+		if u.generation == generation && secrets.Equal(hash[:], u.hash[:]) && near(u.at, now, window) {
 			return repeat, i
 		}
 	}
@@ -68,12 +68,18 @@ func (l line) judge(generation uint32, hash secrets.Hash, now time.Time, window 
 // are cut, so that the rest stays a chain.
 func (l line) within(now time.Time, window time.Duration) []used {
 	for i, u := range l.recent {
-		if now.Sub(u.at) <= window {
+		if near(u.at, now, window) {
 			return l.recent[i:]
 		}
 	}
 	return nil
 }
+
+// near reports whether a token was first used within the window. What was used
+// further ahead than that was used before the clock went back, and nobody knows
+// how long: were it near, a thief's old copy would be good for as long as the
+// clock is behind, and a client that refreshes be throttled for as long.
+func near(at, now time.Time, window time.Duration) bool { return now.Sub(at).Abs() <= window }
 
 const (
 	recentVersion = 1

@@ -47,9 +47,11 @@ var (
 // numbered batches; every node polls, and answers Revoked from memory.
 type Log struct {
 	db       *database.DB
-	clock    func() time.Time // the cluster's: stored and compared times
-	local    func() time.Time // the process's own: ages
-	cluster  *ClusterClock    // nil when the rooms' clock needs no learning
+	clock    func() time.Time                                  // the cluster's: stored and compared times
+	local    func() time.Time                                  // the process's own: ages
+	cluster  *ClusterClock                                     // nil when the rooms' clock needs no learning
+	wentBack func(ctx context.Context, by time.Duration) error // reacts to a clock that goes back; nil does not
+	noteKeys func()                                            // see Service.noteKeys
 	log      *slog.Logger
 	ttl      time.Duration // of access tokens, as configured here
 	longest  time.Duration // that access tokens ever lived, when this process started

@@ -185,11 +185,3 @@ func (l *Log) fail(err error) error {
 	}
 	return err
 }
-
-// learn asks for the database's time.
-func (l *Log) learn(ctx context.Context) error {
-	if l.cluster == nil {
-		return nil
-	}
-	return l.cluster.Learn(ctx, l.db)
-}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
 
@@ -145,6 +146,8 @@ type Service struct {
 	db    *database.DB
 	clock func() time.Time
 	renew *renewer
+	// usedKeys are the access keys that had signed when the clock was read last.
+	usedKeys atomic.Pointer[[]string]
 }
 
 // New builds the room. Admit has no default: without a chokepoint nobody may
@@ -167,6 +170,7 @@ func New(d Deps) *Service {
 	s.Feed = newFeed(d, s.Log)
 	s.renew = newRenewer(d)
 	s.Log.renewer = s.renew
+	s.Log.wentBack, s.Log.noteKeys = s.clockWentBack, s.noteKeys
 	return s
 }
 

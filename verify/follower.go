@@ -46,6 +46,7 @@ type follower struct {
 	askNow, askLater              chan struct{}
 
 	seen              atomic.Pointer[view]
+	tells             atomic.Pointer[issuerTime]
 	accepted, refused atomic.Uint64
 
 	mu         sync.Mutex // everything below

@@ -78,7 +78,7 @@ func (f *follower) ask(ctx context.Context) error {
 		}
 		return err
 	}
-	a.asOf = sent.before(time.Duration(a.age) * time.Millisecond)
+	a.sent, a.asOf = sent, sent.before(time.Duration(a.age)*time.Millisecond)
 	err = f.hear(a)
 	if errors.Is(err, errForked) || errors.Is(err, errOtherLog) {
 		f.startOver()

@@ -163,6 +163,7 @@ func (f *follower) believe(a *proof) error {
 	if f.peak.log != a.log || a.head >= f.peak.seq {
 		f.peak = place{log: a.log, seq: a.head, hash: a.hash}
 	}
+	f.tells.Store(&issuerTime{a.issued, a.sent})
 	if f.known && a.asOf.mono <= f.asOf.mono {
 		return nil
 	}

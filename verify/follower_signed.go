@@ -30,7 +30,8 @@ type proof struct {
 	hash          hash
 	floor         uint64
 	age           int64 // of the view of the node that answers, in milliseconds
-	asOf          instant
+	issued        int64 // by the clock of the issuer
+	sent, asOf    instant
 }
 
 // open checks a signature by the feed key and hands over the payload. Keys of
@@ -90,12 +91,12 @@ func (f *follower) openAnswer(ctx context.Context, token, nonce string) (proof, 
 		"iss": func() (err error) { a.issuer, err = s.string(); return }, "nonce": func() (err error) { a.nonce, err = s.string(); return },
 		"log_id": func() (err error) { a.log, err = s.uuid(); return }, "head": func() (err error) { a.head, err = s.natural(); return },
 		"head_hash": func() (err error) { a.hash, err = s.hash(); return }, "age_ms": func() (err error) { a.age, err = s.integer(); return },
-		"floor": func() (err error) { a.floor, err = s.natural(); return },
+		"floor": func() (err error) { a.floor, err = s.natural(); return }, "iat": func() (err error) { a.issued, err = s.date(); return },
 	})
 	switch {
 	case err != nil:
 		return a, err
-	case seen != 7 || a.issuer != f.issuer || a.age > maxAgeMillis:
+	case seen != 8 || a.issuer != f.issuer || a.age > maxAgeMillis:
 		return a, errGarbage
 	case a.nonce != nonce:
 		return a, fmt.Errorf("%w: it answers another question", errGarbage)

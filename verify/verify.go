@@ -26,7 +26,8 @@ type Options struct {
 	// ErrStale, because what has ended meanwhile may be missing there. nil means
 	// that Revocations always knows. It must be safe for concurrent use.
 	Fresh func() bool
-	// Clock tells the time. Default: time.Now.
+	// Clock tells the time. Default: time.Now and, with a Service, the clock of
+	// the issuer wherever the two are more than a minute apart.
 	Clock func() time.Time
 	// MaxLifetime is the longest exp - iat that is accepted, which bounds what
 	// the thief of a signing key can write. Default: 24 hours.
@@ -119,7 +120,8 @@ func New(o Options) (*Verifier, error) {
 		revocations: o.Revocations, fresh: o.Fresh, cache: newCache(o.CacheSize, o.CacheBytes),
 		now: o.instants(), bound: o.Bound, accept: o.Accept,
 	}
-	if o.Clock == nil {
+	ownClock := o.Clock == nil
+	if ownClock {
 		o.Clock = time.Now
 	}
 	v.clock = o.Clock
@@ -137,6 +139,10 @@ func New(o Options) (*Verifier, error) {
 		if v.follower, err = newFollower(o, v.now); err != nil {
 			v.Close()
 			return nil, err
+		}
+		if ownClock {
+			v.now = v.follower.judging(v.now)
+			v.clock = func() time.Time { return time.Unix(v.now().unix, 0) }
 		}
 	}
 	return v, nil

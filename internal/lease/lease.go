@@ -51,13 +51,18 @@ func CreateTable(ctx context.Context, db *gorm.DB) error {
 // NewHolder names a process that asks for leases, differently each time.
 func NewHolder() string { return uuid.NewString() }
 
+// apart is how far the clocks of two nodes may be from each other.
+const apart = time.Minute
+
 // Acquire takes or renews the lease name for holder until ttl after now. ok is
-// false while somebody else holds it.
+// false while somebody else holds it. A lease that lasts longer than ttl was
+// taken before the clock went back, or by a node whose clock is ahead; its holder
+// may be dead, and nobody waits a day to find out.
 func Acquire(ctx context.Context, db *gorm.DB, name, holder string, ttl time.Duration, now time.Time) (ok bool, err error) {
 	db = db.WithContext(ctx)
 	until, at := now.Add(ttl).UnixMicro(), now.UnixMicro()
-	res := db.Exec("UPDATE leases SET holder = ?, expires_at = ?, beat = beat + 1 WHERE name = ? AND (holder = ? OR expires_at <= ?)",
-		holder, until, name, holder, at)
+	res := db.Exec("UPDATE leases SET holder = ?, expires_at = ?, beat = beat + 1 WHERE name = ? AND (holder = ? OR expires_at <= ? OR expires_at > ?)",
+		holder, until, name, holder, at, until+apart.Microseconds())
 	if res.Error != nil || res.RowsAffected == 1 {
 		return res.Error == nil, res.Error
 	}

@@ -105,3 +105,20 @@ func TestTheTableIsMadeOnce(t *testing.T) {
 		}
 	})
 }
+
+func TestALeaseOfBeforeAClockWentBackIsTakenOver(t *testing.T) {
+	testkit.EachDB(t, func(t *testing.T, db *database.DB) {
+		clock := testkit.NewClock()
+		acquire(t, db, "a", clock.Now())
+		if acquire(t, db, "b", clock.Now().Add(-30*time.Second)) {
+			t.Fatal("a node whose clock is half a minute behind takes what is held")
+		}
+		clock.Advance(-24 * time.Hour)
+		if !acquire(t, db, "b", clock.Now()) {
+			t.Error("it is held for a day")
+		}
+		if acquire(t, db, "a", clock.Now()) {
+			t.Error("two hold it")
+		}
+	})
+}

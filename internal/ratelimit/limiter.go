@@ -67,6 +67,9 @@ func (l *Limiter) take(name string, r Rule, key string) (ok bool, next time.Dura
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before, known := s.emptyAt[id]
+	if before > now+int64(r.Per) { // the clock went back: nobody waits for as long as it did
+		before = now
+	}
 	after := max(before, now) + r.interval()
 	room := r.interval()*int64(r.N) - (after - now)
 	if room < 0 {

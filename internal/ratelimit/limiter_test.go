@@ -206,3 +206,20 @@ func BenchmarkTake(b *testing.B) {
 		l.Take("x", r, "192.0.2.7")
 	}
 }
+
+func TestAClockThatGoesBackRefusesNobodyForAsLong(t *testing.T) {
+	c := newClock()
+	l, r := New(c.now, 0), Rule{N: 5, Per: time.Minute}
+	for range 5 {
+		l.Take("login", r, "a")
+	}
+	c.advance(-24 * time.Hour)
+	for i := range 5 {
+		if ok, wait := l.Take("login", r, "a"); !ok {
+			t.Fatalf("try %d has to wait %v", i+1, wait)
+		}
+	}
+	if ok, wait := l.Take("login", r, "a"); ok || wait > r.Per {
+		t.Errorf("the limit is gone: %v, %v", ok, wait)
+	}
+}

@@ -43,10 +43,14 @@ type Options struct {
 	NoInbox           bool   // no development inbox, and so no mail at all
 	TrustedProxies    []netip.Prefix
 	Clock             *testkit.Clock
-	FreeTries         int
-	MFA               string // optional
-	TrustedDeviceTTL  time.Duration
-	EmailCode         bool
+	// Steady is the server's monotonic clock. With it the server learns the time
+	// from Clock as a real one does from its database, so that Clock can jump; nil
+	// has everything on Clock.
+	Steady           *testkit.Clock
+	FreeTries        int
+	MFA              string // optional
+	TrustedDeviceTTL time.Duration
+	EmailCode        bool
 	// Pressure is how many strangers wait for a hash, of 64, for whoever asks for
 	// work then; nil asks nobody.
 	Pressure func() int
@@ -77,6 +81,9 @@ type Server struct {
 	Handler  http.Handler
 	Log      *Lines
 	Nodes    []*Server // all of them, this one first
+
+	now     func() time.Time
+	cluster *tokens.ClusterClock
 }
 
 // Lines is a log that a test can read.
@@ -133,6 +140,13 @@ func (s *Server) must(err error) {
 
 func (s *Server) build() {
 	t, o, now := s.T, s.Options, s.Clock.Now
+	if o.Steady != nil {
+		s.cluster = tokens.NewClusterClock(o.Steady.Now)
+		s.cluster.Tell(o.Clock.Now)
+		s.must(s.cluster.Learn(t.Context(), s.DB))
+		now = s.cluster.Now
+	}
+	s.now = now
 	level := slog.LevelDebug
 	if o.Quiet {
 		level = slog.LevelWarn
@@ -177,12 +191,16 @@ func (s *Server) build() {
 		Methods: s.methods(hasher),
 		Config:  signin.Config{FreeTries: o.FreeTries, MFA: o.MFA, TrustedDeviceTTL: o.TrustedDeviceTTL},
 	})
+	if s.cluster != nil {
+		s.Tokens.Log.UseClock(s.cluster)
+	}
 	s.must(s.Tokens.Log.Start(ctx))
+	s.must(s.Tokens.CheckClock(ctx))
 	s.Handler = s.engine(log)
 }
 
 func (s *Server) methods(hasher *passwords.Hasher) []signin.Method {
-	list := []signin.Method{s.Passkeys, signin.NewTOTP(s.Factors, s.Clock.Now), signin.NewRecovery(s.Factors, hasher, s.Clock.Now)}
+	list := []signin.Method{s.Passkeys, signin.NewTOTP(s.Factors, s.now), signin.NewRecovery(s.Factors, hasher, s.now)}
 	if s.Options.EmailCode {
 		list = append(list, signin.NewEmailCode(s.Accounts, s.Tokens.Links))
 	}
@@ -191,13 +209,17 @@ func (s *Server) methods(hasher *passwords.Hasher) []signin.Method {
 
 func (s *Server) engine(log *slog.Logger) http.Handler {
 	set := verify.NewKeySet()
-	var list []verify.Key
-	for _, k := range s.Keys.Public() {
-		list = append(list, verify.Key{KID: k.KID, Alg: k.Alg, Public: k.Key})
+	fill := func() {
+		var list []verify.Key
+		for _, k := range s.Keys.Public() {
+			list = append(list, verify.Key{KID: k.KID, Alg: k.Alg, Public: k.Key})
+		}
+		s.must(set.Set(list))
 	}
-	s.must(set.Set(list))
+	fill()
+	s.Keys.OnChange(fill)
 	options := verify.Options{
-		Issuer: s.Options.AppURL, Audience: s.Options.AppURL, Keys: set, Revocations: s.Tokens.Log, Personal: s.Tokens.Personal, Clock: s.Clock.Now,
+		Issuer: s.Options.AppURL, Audience: s.Options.AppURL, Keys: set, Revocations: s.Tokens.Log, Personal: s.Tokens.Personal, Clock: s.now,
 	}
 	if s.Options.Fresh {
 		options.Fresh = s.Tokens.Log.Fresh
@@ -212,7 +234,7 @@ func (s *Server) engine(log *slog.Logger) http.Handler {
 	engine := gin.New()
 	s.must(handlers.Routes(engine, handlers.Deps{
 		Accounts: s.Accounts, Audit: s.Audit, SignIn: s.SignIn, Passkeys: s.Passkeys, Tokens: s.Tokens, Keys: s.Keys, Mail: s.Mail, Limits: s.Limits, Verifier: verifier,
-		Pages: pages(), Metrics: metrics.New(), Log: log, Clock: s.Clock.Now, Wall: time.Now, Parts: parts,
+		Pages: pages(), Metrics: metrics.New(), Log: log, Clock: s.now, Wall: time.Now, Parts: parts,
 		Config: handlers.Config{
 			AppURL: s.Options.AppURL, TrustedProxies: s.Options.TrustedProxies, DevInbox: !s.Options.NoInbox,
 			SignupClosed: s.Options.Signup != accounts.SignupOpen, EmailCode: s.Options.EmailCode, SessionMaxAge: 720 * time.Hour, SessionIdleTTL: 24 * time.Hour,
