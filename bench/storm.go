@@ -32,8 +32,9 @@ func measureStorm(b *bench) error {
 
 // stormFigures are the rounds of one storm.
 type stormFigures struct {
-	signIns, health, checks, refresh, peaks []float64
-	note, checkNote, refreshNote            string
+	signIns, checks, refresh, peaks []float64
+	health                          [2][]float64 // over a connection that stays, and over new ones
+	note, checkNote, refreshNote    string
 }
 
 func (b *bench) storm(clients int) error {
@@ -42,15 +43,15 @@ func (b *bench) storm(clients int) error {
 		return err
 	}
 	defer gh.stop()
-	leave, where, err := confine(gh.pid(), memoryLimit)
-	if err != nil {
-		return err
-	}
-	defer leave()
 	idle, _, err := memory(gh.pid())
 	if err != nil {
 		return err
 	}
+	group, err := confine(gh.pid(), memoryLimit, int(idle))
+	if err != nil {
+		return err
+	}
+	defer func() { gh.stop(); group.leave() }()
 	slots, err := slotsOf(gh)
 	if err != nil {
 		return err
@@ -68,6 +69,10 @@ func (b *bench) storm(clients int) error {
 		if err := b.stormRound(gh, clients, ours.Access, ring, &f); err != nil {
 			return err
 		}
+	}
+	where, err := group.where()
+	if err != nil {
+		return err
 	}
 	b.stormRows(clients, idle, idle+float64(slots)*hashMB*2+32, where, &f)
 	return nil
@@ -87,22 +92,25 @@ func (b *bench) stormRound(gh *proc, clients int, access string, ring *lines, f 
 	if err != nil {
 		return err
 	}
+	health, err := watch(gh)
+	if err != nil {
+		return err
+	}
+	defer health.end()
 	storm := newCrowd(gh, clients, calmClients)
 	defer storm.end()
-	stop := make(chan struct{})
-	worst := make(chan time.Duration, 1)
-	go func() { worst <- watchHealth(gh, stop) }()
 	storm.settle(b.d)
 	loud := storm.during(2 * b.d)
 	stormAuth, errAuth := load(gh.Addr, gh.pid(), conns, b.d, auth)
 	stormRefresh, errRefresh := ring.load(gh, b.d)
-	close(stop)
-	slow := <-worst
+	slow, errHealth := health.end()
 	refused, strange := storm.end()
 	_, peak, err := memory(gh.pid())
 	switch {
 	case err != nil:
 		return err
+	case errHealth != nil:
+		return errHealth
 	case errAuth != nil:
 		return errAuth
 	case errRefresh != nil:
@@ -113,7 +121,9 @@ func (b *bench) stormRound(gh *proc, clients int, access string, ring *lines, f 
 		return fmt.Errorf("%d checks of a good token were refused", stormAuth.failed)
 	}
 	f.signIns = append(f.signIns, loud/quiet)
-	f.health = append(f.health, float64(slow.Microseconds())/1000)
+	for i := range f.health {
+		f.health[i] = append(f.health[i], float64(slow[i].Microseconds())/1000)
+	}
 	f.checks = append(f.checks, stormAuth.perSecond/calmAuth.perSecond)
 	f.refresh = append(f.refresh, float64(stormRefresh.p99)/float64(calmRefresh.p99))
 	f.peaks = append(f.peaks, peak)
@@ -128,7 +138,9 @@ func (b *bench) stormRows(clients int, idle, bound float64, where string, f *sto
 	name := fmt.Sprintf("%d clients at once: ", clients)
 	goal, ok := atLeast(0.95)
 	b.add(newRow(name+"sign-ins / calm", f.signIns, f.note, goal, ok))
-	b.add(newRow(name+"slowest /healthz, ms", f.health, "", "at most 100", func(m float64) bool { return m <= 100 }))
+	for i, over := range []string{"a connection that stays", "new connections"} {
+		b.add(newRow(name+"slowest /healthz, ms", f.health[i], "over "+over, "at most 100", func(m float64) bool { return m <= 100 }))
+	}
 	goal, ok = atLeast(0.5)
 	b.add(newRow(name+"/auth / calm, throughput", f.checks, f.checkNote, goal, ok))
 	goal, ok = atMost(2)
@@ -214,23 +226,4 @@ func (r *crowdRun) end() (refused int64, strange string) {
 		strange = *s
 	}
 	return r.refused.Load(), strange
-}
-
-// watchHealth asks for /healthz fifty times a second and returns the slowest.
-func watchHealth(p *proc, stop chan struct{}) time.Duration {
-	c := newClient(p, 1<<20)
-	defer c.close()
-	var worst time.Duration
-	for {
-		select {
-		case <-stop:
-			return worst
-		case <-time.After(20 * time.Millisecond):
-		}
-		begin := time.Now()
-		if h, err := c.do(http.MethodGet, "/healthz", "", ""); err != nil || h.status != http.StatusOK {
-			return time.Hour
-		}
-		worst = max(worst, time.Since(begin))
-	}
 }
