@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -41,6 +42,7 @@ func (r *Rooms) bounded(l net.Listener) net.Listener {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return l // a system without such a limit has nothing to run out of
 	}
+	whenTheySpeak(l)
 	total := int(min(limit.Cur, 1<<20)) / 8 * 7
 	return &connections{
 		Listener: l, total: total, perNetwork: total / 4 * 3, trusted: r.Config.TrustedProxies,
@@ -48,9 +50,15 @@ func (r *Rooms) bounded(l net.Listener) net.Listener {
 	}
 }
 
-// Accept closes at once what is too much: an answer would cost what is short.
+// Accept lets what was accepted go first: it is read, and refused if it must be,
+// before the next connection takes memory. Thousands that come in one moment
+// then wait in the kernel, where they cost next to nothing, and who is connected
+// already waits for a few of them and not for all.
+//
+// It closes at once what is too much: an answer would cost what is short.
 func (l *connections) Accept() (net.Conn, error) {
 	for {
+		runtime.Gosched()
 		c, err := l.Listener.Accept()
 		if err != nil {
 			return nil, err

@@ -171,6 +171,9 @@ func (f *Flow) signIn(ctx context.Context, in Input) (Result, error) {
 	if err := filled(m, in); err != nil {
 		return Result{}, err
 	}
+	if err := f.room(ctx, m, in.Client); err != nil {
+		return Result{}, err
+	}
 	refund, err := f.takeNetwork(ctx, in.Client.IP)
 	if err != nil {
 		return Result{}, err
@@ -191,6 +194,18 @@ func (f *Flow) signIn(ctx context.Context, in Input) (Result, error) {
 		return f.unverified(ctx, t, s)
 	}
 	return f.begin(ctx, opening{in: in, try: t, slot: s, verdict: verdict, shown: progress{}.with(m, verdict)})
+}
+
+// room refuses a password in a rush before anything is read, counted or asked
+// for, when its sender has nothing by which any account could know it: no
+// cookie, or the value that it would only get now. Thousands are refused in one
+// moment, and an account for each would be most of what that costs.
+func (f *Flow) room(ctx context.Context, m Method, by tokens.Client) error {
+	cookie := by.Browser.RevealBytes()
+	if m != f.password || len(cookie) > 0 && !secrets.Equal(cookie, by.Fresh.RevealBytes()) {
+		return nil
+	}
+	return f.Passwords.Ready(ctx)
 }
 
 // pay asks strangers for work under pressure before a hash is spent on them.
@@ -291,8 +306,8 @@ func (f *Flow) look(ctx context.Context, action audit.Action, t try, refund func
 	if knownFor(t) {
 		ctx = passwords.WithPriority(ctx)
 	}
-	// In a rush of sign-ins most are refused. They are before the write that
-	// reserves their slot, so that a refusal costs no more than the request.
+	// Who might have been known and is not is refused here in a rush, before the
+	// write that reserves the slot; see room for most others.
 	if t.method == f.password {
 		if err := f.Passwords.Ready(ctx); err != nil {
 			refund()

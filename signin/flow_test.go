@@ -17,6 +17,7 @@ import (
 	"gatehouse/internal/passwords"
 	"gatehouse/internal/ratelimit"
 	"gatehouse/internal/testkit"
+	"gatehouse/tokens"
 )
 
 func TestAProgramGetsTokensAndABrowserACookie(t *testing.T) {
@@ -241,6 +242,22 @@ func TestARefusalInARushOfSignInsWritesNothing(t *testing.T) {
 	}
 	if err := slow.Ready(passwords.WithPriority(t.Context())); err != nil {
 		t.Errorf("a known device: %v", err)
+	}
+	// Nothing can be read in a context that has ended.
+	ended, end := context.WithCancel(h.ctx())
+	end()
+	fresh, other := visitor, visitor
+	fresh.Fresh = accounts.NewDevice()
+	fresh.Browser = fresh.Fresh
+	other.Fresh, other.Browser = accounts.NewDevice(), accounts.NewDevice()
+	for name, c := range map[string]struct {
+		by   tokens.Client
+		read bool
+	}{"no cookie": {visitor, false}, "a value of this moment": {fresh, false}, "a cookie": {other, true}} {
+		_, err := h.SignIn(ended, Input{Login: "ada", Password: right, Client: c.by})
+		if got := apperr.Reason(err) != "busy"; got != c.read {
+			t.Errorf("%s: the account is read: %v (%v)", name, got, err)
+		}
 	}
 }
 
