@@ -34,7 +34,7 @@ func (r *reading) now(local time.Time) time.Time { return r.at.Add(local.Sub(r.b
 // local is time.Now, or a test's.
 func NewClusterClock(local func() time.Time) *ClusterClock {
 	c := &ClusterClock{local: local}
-	c.take(machine(local()))
+	c.reading.Store(machine(local()))
 	c.steps.moved = c.reading.Load().base
 	return c
 }
@@ -44,11 +44,6 @@ func (c *ClusterClock) Tell(told func() time.Time) { c.told = told }
 
 // Now is the time of the cluster in UTC.
 func (c *ClusterClock) Now() time.Time { return c.reading.Load().now(c.local()) }
-
-func (c *ClusterClock) take(r *reading) {
-	c.steps.took(r)
-	c.reading.Store(r)
-}
 
 // machine is the reading by which the wall clock of this machine is right.
 func machine(local time.Time) *reading { return &reading{base: local, at: local.Round(0).UTC()} }
@@ -61,7 +56,7 @@ const databaseTime = "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', U
 func (c *ClusterClock) Learn(ctx context.Context, db *database.DB) error {
 	next, err := c.ask(ctx, db)
 	if err == nil {
-		c.take(next)
+		c.reading.Store(next)
 		c.steps.jumped(next, true)
 	}
 	return err

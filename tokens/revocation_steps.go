@@ -24,26 +24,22 @@ const (
 // steps remembers how the cluster's clock was moved. The zero value has seen
 // no reading.
 type steps struct {
-	mu    sync.Mutex
-	ahead *reading  // the reading that was furthest ahead since the last reaction
-	moved time.Time // local: of the last jump, and at first of the start
+	mu     sync.Mutex
+	latest time.Time // of the cluster: the latest that the rooms saw since the last reaction
+	moved  time.Time // local: of the last jump, and at first of the start
 }
 
-// took notes a reading that is taken over.
-func (s *steps) took(r *reading) {
+// behind is how far next is behind the latest time that the rooms saw, by
+// believed and the readings before it. Many small steps back count together,
+// because together they revive as much. A clock that is only slower than our
+// own revives nothing, however far that adds up: its time never went back.
+func (s *steps) behind(believed, next *reading) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ahead == nil || r.at.After(s.ahead.now(r.base)) {
-		s.ahead = r
+	if seen := believed.now(next.base); seen.After(s.latest) {
+		s.latest = seen
 	}
-}
-
-// behind is how far r is behind the furthest that the clock ever was. Many
-// small steps back count together, because together they revive as much.
-func (s *steps) behind(r *reading) time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.ahead.now(r.base).Sub(r.at)
+	return s.latest.Sub(next.at)
 }
 
 // jumped notes a jump; back is one that has been reacted to.
@@ -52,7 +48,7 @@ func (s *steps) jumped(r *reading, back bool) {
 	defer s.mu.Unlock()
 	s.moved = r.base
 	if back {
-		s.ahead = r
+		s.latest = r.at
 	}
 }
 
@@ -79,7 +75,8 @@ func (l *Log) learn(ctx context.Context) error {
 		return err
 	}
 	steps := &l.cluster.steps
-	moved, behind := next.at.Sub(l.cluster.reading.Load().now(next.base)), steps.behind(next)
+	believed := l.cluster.reading.Load()
+	moved, behind := next.at.Sub(believed.now(next.base)), steps.behind(believed, next)
 	if moved.Abs() >= jump {
 		l.log.Warn("the clock jumped: check the time of the machine or of the database (a machine that slept looks the same)",
 			"by", moved.Round(time.Second), "now", next.at)
@@ -92,7 +89,7 @@ func (l *Log) learn(ctx context.Context) error {
 		}
 		steps.jumped(next, back)
 	}
-	l.cluster.take(next)
+	l.cluster.reading.Store(next)
 	if l.noteKeys != nil {
 		l.noteKeys()
 	}

@@ -168,6 +168,22 @@ func TestSmallStepsAreBorneAndAddUp(t *testing.T) {
 	})
 }
 
+// TestASlowClockIsNoStepBack keeps keys alive beside a database whose clock
+// loses a second in every turn, and never goes back.
+func TestASlowClockIsNoStepBack(t *testing.T) {
+	eachLearning(t, func(t *testing.T, l *learning) {
+		before := l.kid()
+		for range 200 {
+			l.pass(10 * time.Second)
+			l.wall.Advance(-time.Second)
+			l.learn()
+		}
+		if l.kid() != before {
+			t.Error("a key was ended, and no time ever came twice")
+		}
+	})
+}
+
 func TestAJumpThatCannotBeReactedToIsNotSeenByTheRooms(t *testing.T) {
 	eachLearning(t, func(t *testing.T, l *learning) {
 		now, broken := l.deps.Clock(), errors.New("the database is away")
