@@ -247,8 +247,13 @@ func (f *feeder) patiently(send func() *testserver.Answer) *testserver.Answer {
 }
 
 func (f *feeder) judge(a *testserver.Answer, where string, i int, typed string) {
-	if strings.HasSuffix(where, "new_password") && (a.Status == 204 || a.Header.Get("Location") == "/account/security") {
-		f.secret = typed
+	if changed := a.Status == 204 || a.Header.Get("Location") == "/account/security"; changed {
+		switch {
+		case strings.HasSuffix(where, "new_password"):
+			f.secret = typed
+		case strings.HasSuffix(where, "current_password"): // the string is the password by now
+			f.secret = password
+		}
 	}
 	if a.Status >= 500 {
 		f.t.Fatalf("%s with %q: got %d\n%s", where, typed, a.Status, a.Body)
