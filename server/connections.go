@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -28,6 +29,7 @@ type connections struct {
 	trusted           []netip.Prefix
 	log               *slog.Logger
 	now               func() time.Time
+	stopping          *atomic.Bool
 
 	mu       sync.Mutex
 	open     int
@@ -46,19 +48,22 @@ func (r *Rooms) bounded(l net.Listener) net.Listener {
 	total := int(min(limit.Cur, 1<<20)) / 8 * 7
 	return &connections{
 		Listener: l, total: total, perNetwork: total / 4 * 3, trusted: r.Config.TrustedProxies,
-		log: r.Logger, now: r.Clock, networks: map[string]int{},
+		log: r.Logger, now: r.Clock, stopping: &r.stopping, networks: map[string]int{},
 	}
 }
 
 // Accept lets what was accepted go first: it is read, and refused if it must be,
 // before the next connection takes memory. Thousands that come in one moment
 // then wait in the kernel, where they cost next to nothing, and who is connected
-// already waits for a few of them and not for all.
+// already waits for a few of them and not for all. In a stop it takes them all,
+// because the kernel resets whoever still waits when the listener is closed.
 //
 // It closes at once what is too much: an answer would cost what is short.
 func (l *connections) Accept() (net.Conn, error) {
 	for {
-		runtime.Gosched()
+		if !l.stopping.Load() {
+			runtime.Gosched()
+		}
 		c, err := l.Listener.Accept()
 		if err != nil {
 			return nil, err

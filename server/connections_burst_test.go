@@ -32,7 +32,7 @@ func TestABurstIsServedAsItIsAccepted(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer plain.Close()
-	l := &connections{Listener: plain, total: 2 * n, perNetwork: 2 * n, now: time.Now, networks: map[string]int{}}
+	l := &connections{Listener: plain, total: 2 * n, perNetwork: 2 * n, now: time.Now, networks: map[string]int{}, stopping: new(atomic.Bool)}
 	burst(t, l, n)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	var open, most atomic.Int64

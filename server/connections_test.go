@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -20,7 +21,7 @@ func keeper(t *testing.T, trusted ...netip.Prefix) (l *connections, log *strings
 	log = &strings.Builder{}
 	l = &connections{
 		Listener: plain, total: 8, perNetwork: 4, trusted: trusted, log: slog.New(slog.NewTextHandler(log, nil)),
-		now: func() time.Time { return time.Unix(1_800_000_000, 0) }, networks: map[string]int{},
+		now: func() time.Time { return time.Unix(1_800_000_000, 0) }, networks: map[string]int{}, stopping: new(atomic.Bool),
 	}
 	kept = make(chan net.Conn, 64)
 	go func() {

@@ -17,6 +17,9 @@ const (
 	// stopTimeout is for the whole stop, the background work included, and below
 	// the ten seconds after which supervisors kill.
 	stopTimeout = 9500 * time.Millisecond
+	// lastAccepts is how long those who have connected already are still taken in
+	// before the listeners are closed.
+	lastAccepts = 100 * time.Millisecond
 	// againAfter is how long a part of the background work rests after a panic.
 	againAfter = time.Second
 )
@@ -53,8 +56,8 @@ func (r *Rooms) stop(ctx context.Context, servers []*http.Server, stopBackground
 	r.stopping.Store(true)
 	if r.Config.DrainTime > 0 {
 		r.Logger.Info("stopping: not ready any more, and still serving", "for", r.Config.DrainTime.String())
-		time.Sleep(r.Config.DrainTime)
 	}
+	time.Sleep(max(r.Config.DrainTime, lastAccepts))
 	stopping, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
 	err := r.finish(stopping, servers)
