@@ -44,7 +44,6 @@ func (r *Rooms) bounded(l net.Listener) net.Listener {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return l // a system without such a limit has nothing to run out of
 	}
-	whenTheySpeak(l)
 	total := int(min(limit.Cur, 1<<20)) / 8 * 7
 	return &connections{
 		Listener: l, total: total, perNetwork: total / 4 * 3, trusted: r.Config.TrustedProxies,
