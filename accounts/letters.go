@@ -34,6 +34,12 @@ type letter struct {
 	strict bool
 }
 
+// A letter that the owner asks for in a browser that the account knows is counted
+// with the others of that kind alone: a stranger who asks for every mail that an
+// address may get, or for every code of a day, keeps nobody from theirs (security
+// rule 13). Whoever has no such browser and no password of the account is a
+// stranger, and all of them together have one cap.
+
 // errand is what the link of a letter is for: its kind, and the page behind it;
 // without a page the letter has its code alone.
 type errand struct {
@@ -59,17 +65,27 @@ const (
 
 // newLetter takes one mail of that purpose off the address's allowance.
 func (s *Service) newLetter(ctx context.Context, why errand, purpose string, to *models.User, by tokens.Client) (*letter, error) {
+	l := s.letterTo(why, purpose, to, by)
+	return l, l.allow(ctx)
+}
+
+// ownersLetter is one that was asked for with the right password of the account.
+func (s *Service) ownersLetter(ctx context.Context, why errand, purpose string, to *models.User, by tokens.Client) (*letter, error) {
+	l := s.letterTo(why, purpose, to, by)
+	l.message.ByOwner = true
+	return l, l.allow(ctx)
+}
+
+// letterTo addresses a letter. Only what was read for a sign-in or by a name has
+// the marks of known browsers; everybody else is a stranger.
+func (s *Service) letterTo(why errand, purpose string, to *models.User, by tokens.Client) *letter {
 	locale := to.Locale
 	if locale == "" {
 		locale = cleanLocale(by.Locale)
 	}
-	l := &letter{s: s, errand: why, message: mail.Message{
-		To: Mailbox(to.Email, to.EmailKey), Locale: locale, Purpose: purpose,
+	return &letter{s: s, errand: why, message: mail.Message{
+		To: Mailbox(to.Email, to.EmailKey), Locale: locale, Purpose: purpose, ByOwner: HasShown(to, by.Browser) != 0,
 	}}
-	if !s.Mail.Configured() {
-		return l, nil
-	}
-	return l, l.allow(ctx)
 }
 
 // allow counts what the address has got, in the outbox, which is the truth of
@@ -77,7 +93,10 @@ func (s *Service) newLetter(ctx context.Context, why errand, purpose string, to 
 // spelling goes around it. The letter is counted once more when another one to
 // the same address comes between this and its own row.
 func (l *letter) allow(ctx context.Context) error {
-	past, err := l.s.Mail.Recent(ctx, l.message.To, l.s.Clock().Add(-24*time.Hour))
+	if !l.s.Mail.Configured() {
+		return nil
+	}
+	past, err := l.s.Mail.Recent(ctx, l.message.To, l.s.Clock().Add(-24*time.Hour), l.message.ByOwner)
 	if err != nil {
 		return err
 	}

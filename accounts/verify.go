@@ -275,7 +275,7 @@ func (s *Service) rival(ctx context.Context, up signup) (*models.User, error) {
 // SendVerification mails the way to confirm the address of an account that has
 // none confirmed yet, after its owner gave the right password.
 func (s *Service) SendVerification(ctx context.Context, u *models.User, by tokens.Client) (attempt secrets.Raw, err error) {
-	letter, err := s.newLetter(ctx, toVerify, mail.VerifyEmail, u, by)
+	letter, err := s.ownersLetter(ctx, toVerify, mail.VerifyEmail, u, by)
 	if err != nil {
 		return secrets.Raw{}, err
 	}

@@ -39,7 +39,7 @@ func (c *countingPool) QueryRowContext(ctx context.Context, query string, args .
 func TestAMailAddsOneStatementToTheTransactionOfItsCause(t *testing.T) {
 	testkit.EachDB(t, func(t *testing.T, db *database.DB) {
 		f := newFixture(t, db, nil)
-		past, err := f.Recent(t.Context(), "ada@harbour.example", f.clock.Now().Add(-time.Hour))
+		past, err := f.Recent(t.Context(), "ada@harbour.example", f.clock.Now().Add(-time.Hour), false)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -114,6 +114,9 @@ func (m *Mailer) row(msg Message) (models.OutboxMail, error) {
 		CreatedAt:    models.At(now),
 		GiveUpAt:     models.At(now.Add(giveUpAfter)),
 	}
+	if msg.ByOwner {
+		row.ByOwner = 1
+	}
 	if m.dev() {
 		row.State = inbox
 	}

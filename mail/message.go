@@ -69,6 +69,9 @@ type Message struct {
 	Data map[string]string
 	// Allowance holds the mail back when its cap is reached; nil is no cap.
 	Allowance *Allowance
+	// ByOwner says that the owner of the address asked for it, in a browser that
+	// the account knows; such mails are counted apart from those of strangers.
+	ByOwner bool
 }
 
 // InboxMessage is a mail as the development inbox shows it.

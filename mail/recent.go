@@ -31,6 +31,7 @@ const (
 type Past struct {
 	Letters []Letter
 	since   time.Time
+	byOwner bool
 	last    models.Seq
 }
 
@@ -52,29 +53,32 @@ func (p Past) Allowance(rule func([]Letter) bool) *Allowance { return &Allowance
 
 // Recent lists the mails to one address since a moment, whichever node queued
 // them, so that a cap counts in the database and not in the memory of one
-// process. It reads an index by the keyed hash of the address.
-func (m *Mailer) Recent(ctx context.Context, to string, since time.Time) (Past, error) {
-	p, err := past(m.DB.Read(ctx), m.recipientKey(to), since)
+// process. It reads an index by the keyed hash of the address. It lists either
+// those that the owner asked for in a known browser or all others, so that
+// strangers use up nothing of the owner's.
+func (m *Mailer) Recent(ctx context.Context, to string, since time.Time, byOwner bool) (Past, error) {
+	p := Past{since: since, byOwner: byOwner}
+	err := p.read(m.DB.Read(ctx), m.recipientKey(to))
 	return p, database.Unavailable(err)
 }
 
-// past reads the newest number before the mails, so that a mail which comes
-// between the two is counted and its number is taken all the same.
-func past(db *gorm.DB, key []byte, since time.Time) (Past, error) {
-	p := Past{Letters: []Letter{}, since: since}
+// read reads the newest number before the mails, so that a mail which comes
+// between the two is counted and its number is taken all the same. The numbers
+// are of all mails to the address.
+func (p *Past) read(db *gorm.DB, key []byte) error {
 	var newest []models.OutboxMail
 	err := db.Select("recipient_seq").Where("recipient_key = ? AND recipient_seq IS NOT NULL", key).
 		Order("recipient_seq DESC").Limit(1).Find(&newest).Error
 	if err != nil {
-		return p, err
+		return err
 	}
 	if len(newest) > 0 {
 		p.last = newest[0].RecipientSeq
 	}
-	err = db.Model(&models.OutboxMail{}).Select("purpose", "created_at").
-		Where("recipient_key = ? AND created_at > ?", key, models.At(since)).
+	p.Letters = []Letter{}
+	return db.Model(&models.OutboxMail{}).Select("purpose", "created_at").
+		Where("recipient_key = ? AND created_at > ? AND by_owner = ?", key, models.At(p.since), p.byOwner).
 		Limit(mostRecent).Scan(&p.Letters).Error
-	return p, err
 }
 
 // ErrCap says that nothing was written because the cap was reached between the
@@ -95,7 +99,7 @@ func insert(tx *gorm.DB, row *models.OutboxMail, a *Allowance) error {
 		if !errors.Is(err, gorm.ErrDuplicatedKey) {
 			return err
 		}
-		if p, err = past(tx, row.RecipientKey, p.since); err != nil {
+		if err = p.read(tx, row.RecipientKey); err != nil {
 			return err
 		}
 		if !a.allow(p.Letters) {

@@ -26,8 +26,11 @@ type OutboxMail struct {
 	GiveUpAt Time
 	// RecipientSeq numbers the mails to one address that have a cap; 0 is none.
 	RecipientSeq Seq
-	CreatedAt    Time
-	SentAt       Time
+	// ByOwner is 1 when the mail was asked for in a browser that the account
+	// knows, or after its password: those have a cap of their own.
+	ByOwner   int64
+	CreatedAt Time
+	SentAt    Time
 }
 
 // Seq is a number from 1 on; 0 is "none" and is stored as NULL, of which a
