@@ -71,7 +71,7 @@ func (s *Service) dataFacts(ctx context.Context, u *models.User) ([]member, erro
 	var external []models.ExternalID
 	var devices []models.KnownDevices
 	var invited []models.Invitation
-	factors := &FactorFacts{Passkeys: []PasskeyFacts{}}
+	factors := &FactorFacts{Passkeys: []PasskeyFacts{}, TrustedBrowsers: []TrustedFacts{}}
 	err := s.DB.CausalRead(ctx, func(tx *gorm.DB) error {
 		for _, find := range []func() error{
 			func() error { return tx.Where("user_id = ?", u.ID).Order("id").Find(&changes).Error },

@@ -75,6 +75,7 @@ type FactorFacts struct {
 	Passkeys          []PasskeyFacts `json:"passkeys"`
 	RecoveryCodesLeft int            `json:"recovery_codes_left"`
 	RecoveryCodesUsed int            `json:"recovery_codes_used"`
+	TrustedBrowsers   []TrustedFacts `json:"trusted_browsers"`
 }
 
 // TOTPFacts is an authenticator app without its seed.
@@ -93,6 +94,17 @@ type PasskeyFacts struct {
 	Transports []string   `json:"transports"`
 	BackedUp   bool       `json:"backed_up"`
 	AddedAt    *time.Time `json:"added_at"`
+	LastUsedAt *time.Time `json:"last_used_at"`
+}
+
+// TrustedFacts is a browser in which no second factor is asked for, without the
+// mark that its cookie is known by.
+type TrustedFacts struct {
+	ID         string     `json:"id"`
+	UserAgent  string     `json:"user_agent"`
+	Uses       int64      `json:"uses"`
+	TrustedAt  *time.Time `json:"trusted_at"`
+	ExpiresAt  *time.Time `json:"expires_at"`
 	LastUsedAt *time.Time `json:"last_used_at"`
 }
 

@@ -32,7 +32,7 @@ var unproved = map[string]string{
 // endings only take away, so that a fresh proof of any strength does.
 var endings = []string{
 	"POST /account/sessions", "DELETE /api/v1/me/sessions", "DELETE /api/v1/me/sessions/:id", "DELETE /api/v1/me/tokens/:id",
-	"POST /account/security/trusted",
+	"POST /account/security/trusted", "DELETE /api/v1/me/trusted", "DELETE /api/v1/me/trusted/:id",
 }
 
 // readings show what is not for whoever finds an open session.

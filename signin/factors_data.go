@@ -41,5 +41,22 @@ func (f *Factors) Describe(tx *gorm.DB, user models.ID) (*accounts.FactorFacts, 
 			facts.RecoveryCodesUsed++
 		}
 	}
-	return facts, nil
+	facts.TrustedBrowsers, err = trustedFacts(tx, user)
+	return facts, err
+}
+
+// trustedFacts are the rows that are kept, those that are over as well: what is
+// known of somebody is no less known when it is of no use any more.
+func trustedFacts(tx *gorm.DB, user models.ID) ([]accounts.TrustedFacts, error) {
+	var rows []models.TrustedDevice
+	err := tx.Select("id", "user_agent", "uses", "created_at", "expires_at", "last_used_at").
+		Where("user_id = ?", user).Order("id").Find(&rows).Error
+	facts := make([]accounts.TrustedFacts, len(rows))
+	for i, r := range rows {
+		facts[i] = accounts.TrustedFacts{
+			ID: r.ID.String(), UserAgent: r.UserAgent, Uses: r.Uses,
+			TrustedAt: moment(r.CreatedAt), ExpiresAt: moment(r.ExpiresAt), LastUsedAt: moment(r.LastUsedAt),
+		}
+	}
+	return facts, err
 }
