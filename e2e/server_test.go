@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -55,29 +54,25 @@ type server struct {
 	data string
 	env  []string
 	cmd  *exec.Cmd
-	out  *lockedBuffer
+	out  printed
 	// program is the product; "" is as it was built for all tests.
 	program string
 	// post takes the mails; nil is the development inbox.
 	post *postOffice
 }
 
-// lockedBuffer collects what a process prints while a test reads it.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
+// printed names the file that a process writes to. The file is handed over as it is: what
+// goes through a pipe may come later than the answer to a request that was sent
+// after it was printed.
+type printed string
 
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+// String is what was printed so far.
+func (p printed) String() string {
+	text, err := os.ReadFile(string(p))
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
 }
 
 // eachDatabase runs a test on a fresh SQLite and on a fresh MariaDB database.
@@ -163,9 +158,14 @@ func (s *server) binary() string {
 
 func (s *server) start() {
 	s.t.Helper()
-	s.out = &lockedBuffer{}
+	file, err := os.CreateTemp(s.t.TempDir(), "printed")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer file.Close()
+	s.out = printed(file.Name())
 	s.cmd = exec.Command(s.binary())
-	s.cmd.Dir, s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = s.data, s.environ(), s.out, s.out
+	s.cmd.Dir, s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = s.data, s.environ(), file, file
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
