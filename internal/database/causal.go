@@ -10,7 +10,7 @@ import (
 // before, by any node. On Galera a node may otherwise answer from the past
 // (wsrep_sync_wait); elsewhere every read is like that.
 func (d *DB) CausalRead(ctx context.Context, fn func(tx *gorm.DB) error) error {
-	if !d.galera {
+	if !d.galera.Load() {
 		return Unavailable(fn(d.Read(ctx)))
 	}
 	c, err := d.main.Conn(ctx)

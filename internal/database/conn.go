@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"database/sql/driver"
+	"sync/atomic"
 )
 
 // maxStatements bounds the prepared statements of one connection. The server's
@@ -29,6 +30,8 @@ type connector struct {
 	prepareBare bool
 	// greet runs on each new connection; nil is nothing.
 	greet func(context.Context, driver.ExecerContext) error
+	// cluster says that the server is a node of a Galera cluster; nil is no.
+	cluster *atomic.Bool
 }
 
 // Connect implements driver.Connector.
@@ -45,7 +48,7 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 		}
 	}
 	checker, _ := raw.(driver.NamedValueChecker)
-	return &conn{driverConn: inner, checker: checker, prepareBare: c.prepareBare, cache: map[string]*statement{}}, nil
+	return &conn{driverConn: inner, checker: checker, prepareBare: c.prepareBare, cluster: c.cluster, cache: map[string]*statement{}}, nil
 }
 
 // conn is a connection that prepares each statement once and keeps it, which
@@ -60,8 +63,10 @@ type conn struct {
 	driverConn
 	checker     driver.NamedValueChecker
 	prepareBare bool
+	cluster     *atomic.Bool
 	cache       map[string]*statement
 	tick        uint64
+	inside      bool  // a transaction is in progress
 	doomed      error // why the transaction in progress must not commit
 	broken      bool  // the pool must not use this connection again
 }
@@ -111,6 +116,7 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 	if err != nil {
 		return nil, c.note(err)
 	}
+	c.inside = true
 	return &transaction{Tx: t, conn: c}, nil
 }
 
@@ -122,6 +128,7 @@ type transaction struct {
 
 // Commit implements driver.Tx.
 func (t *transaction) Commit() error {
+	t.conn.inside = false
 	if doomed := t.conn.doomed; doomed != nil {
 		_ = t.conn.note(t.Tx.Rollback())
 		return doomed
@@ -132,6 +139,7 @@ func (t *transaction) Commit() error {
 // Rollback implements driver.Tx. It returns why the transaction was doomed, so
 // that the caller can tell a deadlock from an error of its own.
 func (t *transaction) Rollback() error {
+	t.conn.inside = false
 	err := t.conn.note(t.Tx.Rollback())
 	if t.conn.doomed != nil {
 		return t.conn.doomed

@@ -36,6 +36,12 @@ func (c *conn) prepared(ctx context.Context, query string, args int) (*statement
 	if err != nil {
 		return nil, err
 	}
+	if c.inside && c.cluster != nil && c.cluster.Load() {
+		if err := c.stillIn(ctx); err != nil {
+			_ = raw.Close()
+			return nil, err
+		}
+	}
 	c.makeRoom()
 	s := &statement{Stmt: raw, exec: raw.(driver.StmtExecContext), query: raw.(driver.StmtQueryContext), used: c.tick}
 	c.cache[query] = s

@@ -23,4 +23,4 @@ func DropWriter(d *DB) {
 }
 
 // Galera makes the database believe that it is a node of a cluster.
-func Galera(d *DB) { d.galera = true }
+func Galera(d *DB) { d.galera.Store(true) }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -40,7 +41,7 @@ func (d *DB) openMySQL(ctx context.Context, dsn string, o Options) error {
 	d.watcher = func() (*sql.DB, error) { return watchPool(cfg) }
 	counted := cfg.Clone()
 	counted.DialFunc = d.lines.dial
-	if d.main, err = mysqlPool(counted); err != nil {
+	if d.main, err = mysqlPool(counted, &d.galera); err != nil {
 		return err
 	}
 	size := o.ReadConns
@@ -54,7 +55,8 @@ func (d *DB) openMySQL(ctx context.Context, dsn string, o Options) error {
 	if err := d.inspect(ctx, cfg); err != nil {
 		return err
 	}
-	d.migrator = func() (*sql.DB, error) { return mysqlPool(migrationConfig(cfg)) }
+	// A CREATE TABLE ends a transaction on purpose, and no conflict did it.
+	d.migrator = func() (*sql.DB, error) { return mysqlPool(migrationConfig(cfg), nil) }
 	return d.openGORM(gormmysql.New(gormmysql.Config{Conn: d.main, SkipInitializeWithVersion: true}))
 }
 
@@ -98,12 +100,12 @@ type quiet struct{}
 // Print implements mysql.Logger.
 func (quiet) Print(...any) {}
 
-func mysqlPool(cfg *mysql.Config) (*sql.DB, error) {
+func mysqlPool(cfg *mysql.Config, cluster *atomic.Bool) (*sql.DB, error) {
 	c, err := mysql.NewConnector(cfg)
 	if err != nil {
 		return nil, errDSN
 	}
-	return sql.OpenDB(connector{Connector: c, greet: readCommitted}), nil
+	return sql.OpenDB(connector{Connector: c, greet: readCommitted, cluster: cluster}), nil
 }
 
 // readCommitted makes every SELECT of a transaction see what is committed, as
@@ -120,7 +122,7 @@ func (d *DB) inspect(ctx context.Context, cfg *mysql.Config) error {
 	if err != nil {
 		return mysqlOpenError(cfg, err)
 	}
-	d.galera = strings.EqualFold(vars["wsrep_on"], "ON")
+	d.galera.Store(strings.EqualFold(vars["wsrep_on"], "ON"))
 	if v := vars["innodb_flush_log_at_trx_commit"]; v != "" && v != "1" {
 		d.log.Warn("innodb_flush_log_at_trx_commit is not 1: a crash of the database server can lose what was answered with success",
 			slog.String("value", v))

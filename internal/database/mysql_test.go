@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -250,5 +251,37 @@ func TestACausalReadOfAClusterLeavesNothingOnTheConnection(t *testing.T) {
 		if err := db.Read(t.Context()).Raw("SELECT @@session.wsrep_sync_wait").Scan(&waits).Error; err != nil || waits != 0 {
 			t.Fatalf("got %d and %v", waits, err)
 		}
+	}
+}
+
+// TestATransactionThatTheClusterUndidUnseenRunsAgain plays what a Galera node does
+// to a transaction that loses while a statement of it is being prepared: it is gone
+// and nobody says so.
+func TestATransactionThatTheClusterUndidUnseenRunsAgain(t *testing.T) {
+	db := mysqlDB(t)
+	database.Galera(db)
+	if _, err := db.Exec(t.Context(), "CREATE TABLE halves (id BIGINT PRIMARY KEY)"); err != nil {
+		t.Fatal(err)
+	}
+	runs := 0
+	err := db.Write(t.Context(), func(tx *gorm.DB) error {
+		runs++
+		if err := tx.Exec("INSERT INTO halves (id) VALUES (?)", 1).Error; err != nil {
+			return err
+		}
+		if runs == 1 {
+			if err := tx.Exec("ROLLBACK").Error; err != nil {
+				return err
+			}
+		}
+		// Another text each time, so that it has to be prepared.
+		return tx.Exec(fmt.Sprintf("INSERT INTO halves (id) VALUES (? + %d)", 10*runs), 2).Error
+	})
+	var ids []int64
+	if readErr := db.Read(t.Context()).Raw("SELECT id FROM halves ORDER BY id").Scan(&ids).Error; readErr != nil {
+		t.Fatal(readErr)
+	}
+	if err != nil || runs != 2 || !slices.Equal(ids, []int64{1, 22}) {
+		t.Errorf("%d runs, %v, and there is %v; want 2 runs, both rows of the second and none of the first", runs, err, ids)
 	}
 }

@@ -181,7 +181,7 @@ func silentNow(ctx context.Context, pool *sql.DB) bool {
 func watchPool(cfg *mysql.Config) (*sql.DB, error) {
 	cfg = cfg.Clone()
 	cfg.DialFunc = nil
-	pool, err := mysqlPool(cfg)
+	pool, err := mysqlPool(cfg, nil) // it has no transactions
 	if err == nil {
 		pool.SetMaxOpenConns(1)
 	}

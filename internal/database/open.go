@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"gatehouse/internal/metrics"
@@ -48,7 +49,7 @@ type DB struct {
 	// writer is SQLite's; nil on MySQL.
 	writer *writer
 	// galera is set when this server is a node of a Galera cluster.
-	galera bool
+	galera atomic.Bool
 	// lines are the connections to a server, and watcher opens the one that asks
 	// whether it is there; nil with an embedded database.
 	lines   *lines
