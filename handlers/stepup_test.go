@@ -235,8 +235,11 @@ func TestAChangeOfThePasswordNeedsTheOtherFactorToo(t *testing.T) {
 	b, secret, _ := withApp(s)
 	s.Clock.Advance(6 * time.Minute)
 	const next = "four other plain words"
+	// Nobody types two passwords that a proof would then have to throw away.
+	b.Get("/account/security").Is(200).Has(`href="/account/reauth?return_to=/account/security"`).Lacks(`name="new_password"`)
 	b.Post("/account/security", "current_password", password, "new_password", next).Leads("/account/reauth?return_to=%2Faccount%2Fsecurity")
 	b.Post("/account/reauth", "method", "totp", "code", appCode(s, secret, 0), "return_to", "/account/security").Leads("/account/security")
+	b.Get("/account/security").Is(200).Has(`name="current_password"`, `name="new_password"`).Lacks("/account/reauth")
 	b.Post("/account/security", "current_password", "not the password", "new_password", next).Is(401)
 	b.Post("/account/security", "current_password", password, "new_password", next).Leads("/account/security")
 	b.Post("/account/tokens", "token_name", "x", "profile:read", "1").Is(200)

@@ -50,6 +50,10 @@ func (a *app) drawSecurity(c *gin.Context, status int, u *models.User, p middlew
 	if err != nil {
 		return err
 	}
+	proved, err := a.web.ProvedSecond(c)
+	if err != nil {
+		return err
+	}
 	form := formOf(p)
 	// The page has two passwords; a refusal of the account is about the first.
 	if wrong := form.Wrong["password"]; wrong != "" {
@@ -57,7 +61,7 @@ func (a *app) drawSecurity(c *gin.Context, status int, u *models.User, p middlew
 		form.Wrong["current_password"] = wrong
 	}
 	return a.draw(c, status, templates.PageSecurity, templates.SecurityView{
-		Layout: a.layout(c, u), Form: form, Login: loginName(u),
+		Layout: a.layout(c, u), Form: form, Login: loginName(u), Proved: proved,
 		PasswordChangedAt: u.PasswordChangedAt.Time, MinLength: a.Config.PasswordMinLength,
 		TOTP: held.TOTP > 0, Passkeys: held.Passkeys, RecoveryCodes: held.RecoveryCodes, Health: held.Health(),
 		Trusted: trustedRows(trusted),

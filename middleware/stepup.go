@@ -67,6 +67,13 @@ func (s *Set) Proved(c *gin.Context) (bool, error) {
 	return err == nil && s.check(proof, level) == nil, err
 }
 
+// ProvedSecond reports whether RequireSecond would let the visitor through.
+func (s *Set) ProvedSecond(c *gin.Context) (bool, error) {
+	proof := Proof(c)
+	level, err := s.ProofLevel(c.Request.Context(), proof.User)
+	return err == nil && (level == tokens.AAL1 || s.check(proof, level) == nil), err
+}
+
 func (s *Set) levelOf(c *gin.Context) (string, bool) {
 	level, err := s.ProofLevel(c.Request.Context(), Proof(c).User)
 	if err != nil {

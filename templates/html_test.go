@@ -327,7 +327,7 @@ func TestWhatPeopleTypeIsNeverMarkup(t *testing.T) {
 		templates.PageError:     templates.ErrorView{Layout: l, Title: evil, Text: evil, RequestID: evil, Retry: "javascript:alert(1)"},
 		templates.PageAccount:   templates.AccountView{Layout: l, Name: evil, Username: evil, Email: evil, Methods: []string{evil}},
 		templates.PageProfile:   templates.ProfileView{Layout: l, Form: form, Email: evil},
-		templates.PageSecurity:  templates.SecurityView{Layout: l, Form: form, Login: evil, Health: "good"},
+		templates.PageSecurity:  templates.SecurityView{Layout: l, Form: form, Login: evil, Proved: true, Health: "good"},
 		templates.PageLoginTOTP: templates.StepView{Layout: l, Form: form, Login: evil},
 		templates.PageTOTP:      templates.SeedView{Layout: l, Form: form, Asked: true, Secret: evil},
 		templates.PageCodes:     templates.CodesView{Layout: l, Codes: []string{evil}, Back: evil, File: templates.CodesFile(evil, evil, []string{evil})},

@@ -432,6 +432,10 @@ type SecurityView struct {
 	Login             string
 	PasswordChangedAt time.Time
 	MinLength         int
+	// Proved is whether the form can be sent at once. Who has to show another
+	// factor first does that before two passwords are typed: they are never kept
+	// for after the proof.
+	Proved bool
 	// TOTP is whether there is a code app; RecoveryCodes is how many are left.
 	TOTP                    bool
 	Passkeys, RecoveryCodes int64

@@ -172,9 +172,9 @@ func houseSamples(r *templates.Renderer, lang string) []sample {
 	}
 	old := token
 	old.Now = sampleNow.Add(time.Hour)
-	security := templates.SecurityView{Layout: inside("/account/security", changed), Login: "mara", PasswordChangedAt: sampleNow.AddDate(0, -4, -9), MinLength: 8, Health: "password_only"}
+	security := templates.SecurityView{Layout: inside("/account/security", changed), Login: "mara", PasswordChangedAt: sampleNow.AddDate(0, -4, -9), MinLength: 8, Proved: true, Health: "password_only"}
 	app := security
-	app.TOTP, app.RecoveryCodes, app.Health = true, 2, "few_codes"
+	app.TOTP, app.RecoveryCodes, app.Health, app.Proved = true, 2, "few_codes", false
 	app.Trusted = []templates.TrustedRow{
 		{ID: "01890a5d-ac96-774b-bcce-b302099a8057", UserAgent: firefox, Since: sampleNow.AddDate(0, 0, -3), Ends: sampleNow.AddDate(0, 0, 27), LastUsed: sampleNow.Add(-2 * time.Hour)},
 		{ID: "01890a5d-ac96-774b-bcce-b302099a8058", UserAgent: iphone, Since: sampleNow.AddDate(0, 0, -1), Ends: sampleNow.AddDate(0, 0, 29)},
