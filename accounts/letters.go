@@ -34,12 +34,6 @@ type letter struct {
 	strict bool
 }
 
-// A letter that the owner asks for in a browser that the account knows is counted
-// with the others of that kind alone: a stranger who asks for every mail that an
-// address may get, or for every code of a day, keeps nobody from theirs (security
-// rule 13). Whoever has no such browser and no password of the account is a
-// stranger, and all of them together have one cap.
-
 // errand is what the link of a letter is for: its kind, and the page behind it;
 // without a page the letter has its code alone.
 type errand struct {
@@ -78,6 +72,12 @@ func (s *Service) ownersLetter(ctx context.Context, why errand, purpose string, 
 
 // letterTo addresses a letter. Only what was read for a sign-in or by a name has
 // the marks of known browsers; everybody else is a stranger.
+//
+// A letter that the owner asks for in a browser that the account knows is counted
+// with the others of that kind alone: a stranger who asks for every mail that an
+// address may get, or for every code of a day, keeps nobody from theirs (security
+// rule 13). Whoever has no such browser and no password of the account is a
+// stranger, and all of them together have one cap.
 func (s *Service) letterTo(why errand, purpose string, to *models.User, by tokens.Client) *letter {
 	locale := to.Locale
 	if locale == "" {
