@@ -3,10 +3,15 @@ package database
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"io"
 
 	"github.com/go-sql-driver/mysql"
 )
+
+// noSuchVariable is what a server without @@in_transaction answers. Such an error
+// ends no transaction.
+const noSuchVariable = 1193
 
 // errLost is what a Galera node would have said had it told of the conflict: the
 // number is that of a deadlock, after which the transaction runs again.
@@ -23,6 +28,9 @@ var errLost = &mysql.MySQLError{Number: 1213, Message: "the transaction was undo
 // several nodes at once was good more than once, by the half of a transaction.
 func (c *conn) stillIn(ctx context.Context) error {
 	r, err := c.driverConn.QueryContext(ctx, "SELECT 1 FROM DUAL WHERE @@in_transaction = 1", nil)
+	if e, ok := errors.AsType[*mysql.MySQLError](err); ok && e.Number == noSuchVariable {
+		return nil // a cluster of MySQL, which cannot be asked
+	}
 	if err != nil {
 		return err
 	}
