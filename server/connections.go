@@ -1,12 +1,12 @@
 package server
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
-	"runtime"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -29,7 +29,7 @@ type connections struct {
 	trusted           []netip.Prefix
 	log               *slog.Logger
 	now               func() time.Time
-	stopping          *atomic.Bool
+	waiting           *waiting
 
 	mu       sync.Mutex
 	open     int
@@ -38,44 +38,50 @@ type connections struct {
 }
 
 // bounded is the listener with the bounds that the descriptors of this process
-// allow.
-func (r *Rooms) bounded(l net.Listener) net.Listener {
+// allow. From the end of ctx on, when the server stops, it waits for nobody to
+// speak.
+func (r *Rooms) bounded(ctx context.Context, plain net.Listener) net.Listener {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return l // a system without such a limit has nothing to run out of
+		return plain // a system without such a limit has nothing to run out of
 	}
 	total := int(min(limit.Cur, 1<<20)) / 8 * 7
-	return &connections{
-		Listener: l, total: total, perNetwork: total / 4 * 3, trusted: r.Config.TrustedProxies,
-		log: r.Logger, now: r.Clock, stopping: &r.stopping, networks: map[string]int{},
+	l := &connections{
+		Listener: plain, total: total, perNetwork: total / 4 * 3, trusted: r.Config.TrustedProxies,
+		log: r.Logger, now: r.Clock, waiting: newWaiting(headerTimeout), networks: map[string]int{},
 	}
+	context.AfterFunc(ctx, l.waiting.stop)
+	go l.takeIn()
+	return l
 }
 
-// Accept lets what was accepted go first: it is read, and refused if it must be,
-// before the next connection takes memory. Thousands that come in one moment
-// then wait in the kernel, where they cost next to nothing, and who is connected
-// already waits for a few of them and not for all. In a stop it takes them all,
-// because the kernel resets whoever still waits when the listener is closed.
-//
-// It closes at once what is too much: an answer would cost what is short.
-func (l *connections) Accept() (net.Conn, error) {
+// Accept implements net.Listener.
+func (l *connections) Accept() (net.Conn, error) { return l.waiting.next() }
+
+// Close implements net.Listener.
+func (l *connections) Close() error {
+	l.waiting.close()
+	return l.Listener.Close()
+}
+
+// takeIn accepts what comes, until the listener is closed. It closes at once
+// what is too much: an answer would cost what is short.
+func (l *connections) takeIn() {
 	for {
-		if !l.stopping.Load() {
-			runtime.Gosched()
-		}
 		c, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
 		tcp, ok := c.(*net.TCPConn)
-		if !ok {
-			return c, nil
+		if err != nil || !ok {
+			if !l.waiting.hand(arrival{c, err}) || errors.Is(err, net.ErrClosed) {
+				return
+			}
+			continue
 		}
 		key := l.networkOf(tcp)
-		if l.enter(key) {
-			return &counted{TCPConn: tcp, leave: sync.OnceFunc(func() { l.leave(key) })}, nil
+		if !l.enter(key) {
+			_ = tcp.Close()
+			continue
 		}
-		_ = tcp.Close()
+		l.waiting.take(&counted{TCPConn: tcp, leave: sync.OnceFunc(func() { l.leave(key) })}, tcp)
 	}
 }
 

@@ -31,9 +31,10 @@ func TestABurstIsServedAsItIsAccepted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer plain.Close()
-	l := &connections{Listener: plain, total: 2 * n, perNetwork: 2 * n, now: time.Now, networks: map[string]int{}, stopping: new(atomic.Bool)}
+	l := &connections{Listener: plain, total: 2 * n, perNetwork: 2 * n, now: time.Now, networks: map[string]int{}, waiting: newWaiting(time.Minute)}
+	defer l.Close()
 	burst(t, l, n)
+	go l.takeIn()
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	var open, most atomic.Int64
 	done := make(chan struct{}, n)

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -17,12 +16,13 @@ func keeper(t *testing.T, trusted ...netip.Prefix) (l *connections, log *strings
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { plain.Close() })
 	log = &strings.Builder{}
 	l = &connections{
 		Listener: plain, total: 8, perNetwork: 4, trusted: trusted, log: slog.New(slog.NewTextHandler(log, nil)),
-		now: func() time.Time { return time.Unix(1_800_000_000, 0) }, networks: map[string]int{}, stopping: new(atomic.Bool),
+		now: func() time.Time { return time.Unix(1_800_000_000, 0) }, networks: map[string]int{}, waiting: newWaiting(time.Minute),
 	}
+	t.Cleanup(func() { l.Close() })
+	go l.takeIn()
 	kept = make(chan net.Conn, 64)
 	go func() {
 		for {
@@ -45,6 +45,7 @@ func enters(t *testing.T, l *connections) bool {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
+	_, _ = c.Write([]byte("a request"))
 	_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
 	n, _ := c.Read(make([]byte, 2))
 	return n == 2

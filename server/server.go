@@ -87,7 +87,7 @@ func (r *Rooms) serve(ctx context.Context, listener net.Listener, out io.Writer)
 	makeRoom.Do(func() { runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + r.Passwords.Slots()) })
 	watchCollector()
 	servers := []*http.Server{r.httpServer(r.leaving(handler))}
-	listeners := []net.Listener{r.bounded(listener)}
+	listeners := []net.Listener{r.bounded(ctx, listener)}
 	if r.Config.MetricsAddr != "" {
 		l, err := listen(r.Config.MetricsAddr, "METRICS_ADDR")
 		if err != nil {
@@ -217,7 +217,9 @@ func (r *Rooms) greet(ctx context.Context, out io.Writer) error {
 }
 
 func listen(addr, name string) (net.Listener, error) {
-	l, err := net.Listen("tcp", addr)
+	// Each part of a connection has a time limit, so that nobody needs the probes
+	// of TCP, which take four system calls for each one that is accepted.
+	l, err := (&net.ListenConfig{KeepAlive: -1}).Listen(context.Background(), "tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("%s: %s is in use by another program: stop it, or choose another port", name, addr)
 	}
