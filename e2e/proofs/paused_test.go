@@ -117,7 +117,7 @@ func TestAServiceThatStoodStillAcceptsNothingThatEndedMeanwhile(t *testing.T) {
 			})
 		}
 		began := time.Now()
-		_ = c.cmd.Process.Signal(syscall.SIGSTOP)
+		halt(t, c.cmd.Process)
 		for _, s := range list {
 			if _, err := f.end(t.Context(), n, s); err != nil {
 				t.Fatal(err)

@@ -2,10 +2,14 @@ package proofs
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -91,7 +95,7 @@ func TestAStopFinishesWhatIsUnderWayAndNothingElse(t *testing.T) {
 			}
 			return nil
 		})
-		_ = mute.cmd.Process.Signal(syscall.SIGSTOP)
+		halt(t, mute.cmd.Process)
 		var under, longest atomic.Int64
 		for range rounds {
 			f.stopUnderLoad(n, &under, &longest)
@@ -101,6 +105,22 @@ func TestAStopFinishesWhatIsUnderWayAndNothingElse(t *testing.T) {
 		testkit.Found(t, testkit.Finding{Proof: "K4", Case: "SIGTERM, " + strings.ToUpper(url[:1]) + url[1:6],
 			Tried: fmt.Sprintf("%d times, under load, with open streams, receipts that wait for a service that says nothing, half a request and one that never ends", rounds),
 			Found: fmt.Sprintf("%d requests that were under way were answered, new ones refused; exit 0 after at most %v", under.Load(), time.Duration(longest.Load()).Round(time.Millisecond))})
+	})
+}
+
+// halt pauses p and waits until it stands: a signal takes effect some time after
+// it was sent, in which the process goes on.
+func halt(t *testing.T, p *os.Process) {
+	t.Helper()
+	_ = p.Signal(syscall.SIGSTOP)
+	until(t, 20*time.Second, func() error {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", p.Pid))
+		for _, of := range threads {
+			if status, gone := os.ReadFile(of); gone == nil && !bytes.Contains(status, []byte("\nState:\tT")) {
+				err = errors.New("a thread still runs")
+			}
+		}
+		return err
 	})
 }
 
