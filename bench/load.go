@@ -235,21 +235,25 @@ func ownCPU() time.Duration {
 
 // memory is the resident memory of a process now and at its highest, in MB.
 func memory(pid int) (now, peak float64, err error) {
+	m, err := memoryKinds(pid)
+	return m["VmRSS"], m["VmHWM"], err
+}
+
+// memoryKinds is the memory of a process by the kernel's names, in MB.
+func memoryKinds(pid int) (map[string]float64, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
-		return 0, 0, err
+		return nil, err
 	}
+	m := map[string]float64{}
 	for line := range strings.SplitSeq(string(b), "\n") {
 		name, value, _ := strings.Cut(line, ":")
-		kb, _ := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 64)
-		switch name {
-		case "VmRSS":
-			now = kb / 1024
-		case "VmHWM":
-			peak = kb / 1024
+		if kb, ok := strings.CutSuffix(strings.TrimSpace(value), " kB"); ok {
+			n, _ := strconv.ParseFloat(kb, 64)
+			m[name] = n / 1024
 		}
 	}
-	return now, peak, nil
+	return m, nil
 }
 
 // get is a plain request for load, under the one name that p answers to.

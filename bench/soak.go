@@ -15,10 +15,13 @@ import (
 // soakWorkers are clients that each do what people and programs do in a day.
 const soakWorkers = 8
 
-// soakPoint is what the server took at one moment.
+// soakPoint is what the server took at one moment. Its memory is that of Go's
+// runtime, what was mapped beside it (SQLite's, and that of the hashes) and the
+// pages of files, which the kernel may drop.
 type soakPoint struct {
-	at                              time.Duration
-	memory, goroutines, descriptors float64
+	at                             time.Duration
+	memory, runtime, mapped, files float64
+	goroutines, descriptors        float64
 }
 
 // measureSoak: a mixed load for as long as -soak says. After a sixth of it, in
@@ -117,38 +120,56 @@ func watchSoak(p *proc, metrics string, length time.Duration, done *atomic.Int64
 	for n := range 100 {
 		time.Sleep(time.Until(begin.Add(length * time.Duration(n+1) / 100)))
 		s := soakPoint{at: time.Since(begin)}
-		if s.memory, _, err = memory(p.pid()); err != nil {
+		if err := s.read(p, metrics); err != nil {
 			return nil, err
 		}
-		if s.goroutines, err = gauge(metrics, "go_goroutines"); err != nil {
-			return nil, err
-		}
-		open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.pid()))
-		if err != nil {
-			return nil, err
-		}
-		s.descriptors = float64(len(open))
 		points = append(points, s)
 		if n%10 == 9 {
-			fmt.Fprintf(os.Stderr, "%s: %.1f MB, %.0f goroutines, %.0f descriptors, %d requests\n",
-				s.at.Round(time.Second), s.memory, s.goroutines, s.descriptors, done.Load())
+			fmt.Fprintf(os.Stderr, "%s: %.1f MB (Go %.1f, SQLite and hashes %.1f, files %.1f), %.0f goroutines, %.0f descriptors, %d requests\n",
+				s.at.Round(time.Second), s.memory, s.runtime, s.mapped, s.files, s.goroutines, s.descriptors, done.Load())
 		}
 	}
 	return points, nil
 }
 
-func gauge(addr, name string) (v float64, err error) {
+// read fills s. What Go has from the system and has not given back is the whole
+// of its runtime: heap, stacks and its own tables.
+func (s *soakPoint) read(p *proc, metrics string) error {
+	kinds, err := memoryKinds(p.pid())
+	if err != nil {
+		return err
+	}
+	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.pid()))
+	if err != nil {
+		return err
+	}
+	g, err := gauges(metrics, "go_goroutines", "go_memstats_sys_bytes", "go_memstats_heap_released_bytes")
+	if err != nil {
+		return err
+	}
+	s.goroutines, s.descriptors = g[0], float64(len(open))
+	s.memory, s.files, s.runtime = kinds["VmRSS"], kinds["RssFile"]+kinds["RssShmem"], (g[1]-g[2])/(1<<20)
+	s.mapped = kinds["RssAnon"] - s.runtime
+	return nil
+}
+
+// gauges reads some of the metrics, in the order of their names.
+func gauges(addr string, names ...string) ([]float64, error) {
 	_, body, err := call(http.MethodGet, "http://"+addr+"/metrics", "")
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	for line := range strings.SplitSeq(string(body), "\n") {
-		if rest, ok := strings.CutPrefix(line, name+" "); ok {
-			_, err = fmt.Sscan(rest, &v)
-			return v, err
+	values := make([]float64, len(names))
+	for i, name := range names {
+		_, rest, found := strings.Cut("\n"+string(body), "\n"+name+" ")
+		if !found {
+			return nil, fmt.Errorf("/metrics has no %s", name)
+		}
+		if _, err := fmt.Sscan(rest, &values[i]); err != nil {
+			return nil, err
 		}
 	}
-	return 0, fmt.Errorf("/metrics has no %s", name)
+	return values, nil
 }
 
 func (b *bench) soakRows(points []soakPoint, requests, failed int64) {
@@ -158,6 +179,7 @@ func (b *bench) soakRows(points []soakPoint, requests, failed int64) {
 	note := fmt.Sprintf("%.1f MB at the end; %d requests, %d of them not as expected", late[len(late)-1].memory, requests, failed)
 	b.add(newRow(name+"memory, MB an hour", []float64{slope(func(s soakPoint) float64 { return s.memory })}, note,
 		"at most 1", func(m float64) bool { return m <= 1 && failed == 0 }))
+	b.soakParts(name, late)
 	third := len(late) / 3
 	goal, ok := atMost(1.1)
 	for what, of := range map[string]func(soakPoint) float64{
@@ -165,6 +187,22 @@ func (b *bench) soakRows(points []soakPoint, requests, failed int64) {
 	} {
 		begin, end := meanOf(late[:third], of), meanOf(late[len(late)-third:], of)
 		b.add(newRow(name+what+", last third / first", []float64{end / begin}, fmt.Sprintf("%.1f, against %.1f", end, begin), goal, ok))
+	}
+}
+
+// soakParts says whose the memory is, so that a slope has an owner.
+func (b *bench) soakParts(name string, points []soakPoint) {
+	for _, part := range []struct {
+		what string
+		of   func(soakPoint) float64
+	}{
+		{"Go", func(s soakPoint) float64 { return s.runtime }},
+		{"SQLite and hashes", func(s soakPoint) float64 { return s.mapped }},
+		{"files", func(s soakPoint) float64 { return s.files }},
+	} {
+		note := fmt.Sprintf("%.1f MB at the end, %.1f after the first sixth", part.of(points[len(points)-1]), part.of(points[0]))
+		none, ok := seen()
+		b.add(newRow(name+"of it "+part.what+", MB an hour", []float64{slopeAnHour(points, part.of)}, note, none, ok))
 	}
 }
 
