@@ -75,7 +75,7 @@ type Config struct {
 	OutboundNetworks     Networks      `env:"OUTBOUND_NETWORKS" help:"Networks (CIDR, separated by commas) that are not of the internet and to which requests of this server may still go, such as 10.2.0.0/16 for a receiver of checkpoints. Default: none."`
 
 	DrainTime   time.Duration `env:"DRAIN_TIME" envDefault:"0s" max:"5m" help:"How long a server that is told to stop goes on serving while /readyz is false already, so that a load balancer sends nobody there any more. Longer than it takes to notice; 0s with one server."`
-	MetricsAddr string        `env:"METRICS_ADDR" help:"Address and port of a listener of its own for /metrics. Default: none."`
+	MetricsAddr string        `env:"METRICS_ADDR" help:"Address and port of a listener of its own for /metrics, and for /healthz and /readyz, which are answered here without waiting for those who connect to LISTEN_ADDR. Default: none."`
 	LogFormat   string        `env:"LOG_FORMAT" oneof:"text json" help:"text or json. Default: text on a terminal, else json."`
 	LogLevel    string        `env:"LOG_LEVEL" envDefault:"info" oneof:"debug info warn error" help:"debug also logs requests that succeeded."`
 }

@@ -87,11 +87,11 @@ func (l *connections) takeIn() {
 
 // networkOf is "" for a trusted proxy.
 func (l *connections) networkOf(c *net.TCPConn) string {
-	peer, err := netip.ParseAddrPort(c.RemoteAddr().String())
-	if err != nil {
+	peer, ok := c.RemoteAddr().(*net.TCPAddr)
+	if !ok {
 		return ""
 	}
-	ip := peer.Addr().Unmap()
+	ip := peer.AddrPort().Addr().Unmap()
 	for _, p := range l.trusted {
 		if p.Contains(ip) {
 			return ""

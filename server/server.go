@@ -95,6 +95,10 @@ func (r *Rooms) serve(ctx context.Context, listener net.Listener, out io.Writer)
 		}
 		mux := http.NewServeMux()
 		mux.Handle("GET /metrics", r.Metrics.Handler())
+		// A probe that comes here never waits behind a storm of strangers that
+		// connect to the other listener.
+		mux.Handle("GET /healthz", handler)
+		mux.Handle("GET /readyz", handler)
 		servers, listeners = append(servers, r.httpServer(mux)), append(listeners, l)
 	}
 	// Streams have no end of their own that a stop could wait for.
