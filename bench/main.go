@@ -44,8 +44,8 @@ func main() {
 	if len(os.Args) == 4 && os.Args[1] == "anchor" {
 		exit(runAnchor(os.Args[2], os.Args[3]))
 	}
-	if len(os.Args) == 3 && os.Args[1] == "watch" {
-		exit(runWatch(os.Args[2]))
+	if len(os.Args) == 4 && os.Args[1] == "watch" {
+		exit(runWatch(os.Args[2], os.Args[3]))
 	}
 	flag.Parse()
 	if *profile != "" {

@@ -32,13 +32,19 @@ func measureStorm(b *bench) error {
 
 // stormFigures are the rounds of one storm.
 type stormFigures struct {
+	metrics                         string // METRICS_ADDR
 	signIns, checks, refresh, peaks []float64
-	health                          [2][]float64 // over a connection that stays, and over new ones
+	health                          [len(probes)][]float64
 	note, checkNote, refreshNote    string
 }
 
 func (b *bench) storm(clients int) error {
-	gh, err := b.crowd(fmt.Sprintf("storm%d", clients), fmt.Sprintf("GOMEMLIMIT=%dMiB", memoryLimit*9/10), "REFRESH_RETRY_WINDOW=1s")
+	port, err := freePort()
+	if err != nil {
+		return err
+	}
+	metrics := fmt.Sprintf("127.0.0.1:%d", port)
+	gh, err := b.crowd(fmt.Sprintf("storm%d", clients), fmt.Sprintf("GOMEMLIMIT=%dMiB", memoryLimit*9/10), "REFRESH_RETRY_WINDOW=1s", "METRICS_ADDR="+metrics)
 	if err != nil {
 		return err
 	}
@@ -64,7 +70,7 @@ func (b *bench) storm(clients int) error {
 	if err != nil {
 		return err
 	}
-	var f stormFigures
+	f := stormFigures{metrics: metrics}
 	for range b.rounds {
 		if err := b.stormRound(gh, clients, ours.Access, ring, &f); err != nil {
 			return err
@@ -92,7 +98,7 @@ func (b *bench) stormRound(gh *proc, clients int, access string, ring *lines, f 
 	if err != nil {
 		return err
 	}
-	health, err := watch(gh)
+	health, err := watch(gh, f.metrics)
 	if err != nil {
 		return err
 	}
@@ -138,8 +144,8 @@ func (b *bench) stormRows(clients int, idle, bound float64, where string, f *sto
 	name := fmt.Sprintf("%d clients at once: ", clients)
 	goal, ok := atLeast(0.95)
 	b.add(newRow(name+"sign-ins / calm", f.signIns, f.note, goal, ok))
-	for i, over := range []string{"a connection that stays", "new connections"} {
-		b.add(newRow(name+"slowest /healthz, ms", f.health[i], "over "+over, "at most 100", func(m float64) bool { return m <= 100 }))
+	for i, over := range probes {
+		b.add(newRow(name+"slowest /healthz, ms", f.health[i], over, "at most 100", func(m float64) bool { return m <= 100 }))
 	}
 	goal, ok = atLeast(0.5)
 	b.add(newRow(name+"/auth / calm, throughput", f.checks, f.checkNote, goal, ok))

@@ -19,17 +19,19 @@ type watcher struct {
 	in   io.WriteCloser
 	out  *bufio.Reader
 	once sync.Once
-	// The two slowest: over a connection that stays, and over a new one each time.
-	slow [2]time.Duration
+	slow [len(probes)]time.Duration
 	err  error
 }
 
-func watch(p *proc) (*watcher, error) {
+// probes are the ways in which it is asked for.
+var probes = [...]string{"over a connection that stays", "over new connections", "over new connections to METRICS_ADDR"}
+
+func watch(p *proc, metrics string) (*watcher, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	w := &watcher{cmd: exec.Command(self, "watch", p.Addr)}
+	w := &watcher{cmd: exec.Command(self, "watch", p.Addr, metrics)}
 	w.cmd.Stderr = os.Stderr
 	if w.in, err = w.cmd.StdinPipe(); err != nil {
 		return nil, err
@@ -43,44 +45,47 @@ func watch(p *proc) (*watcher, error) {
 }
 
 // end stops the watch and returns its slowest answers.
-func (w *watcher) end() ([2]time.Duration, error) {
+func (w *watcher) end() ([len(probes)]time.Duration, error) {
 	w.once.Do(func() {
 		w.in.Close()
-		if _, w.err = fmt.Fscan(w.out, &w.slow[0], &w.slow[1]); w.err != nil {
-			w.err = fmt.Errorf("/healthz was not answered: %w", w.err)
+		for i := range w.slow {
+			if _, w.err = fmt.Fscan(w.out, &w.slow[i]); w.err != nil {
+				w.err = fmt.Errorf("/healthz was not answered: %w", w.err)
+				break
+			}
 		}
 		_ = w.cmd.Wait()
 	})
 	return w.slow, w.err
 }
 
-// runWatch is "bench watch ADDR": until its input ends it asks fifty times a
-// second, in turns over a connection that stays and over a new one.
-func runWatch(addr string) error {
+// runWatch is "bench watch ADDR METRICS": until its input ends it asks fifty times
+// a second, in each of the ways by turns.
+func runWatch(addr, metrics string) error {
 	ended := make(chan struct{})
 	go func() { _, _ = io.Copy(io.Discard, os.Stdin); close(ended) }()
-	var slow [2]time.Duration
 	kept, err := net.Dial("tcp", addr)
 	if err != nil {
 		return err
 	}
-	for n := 0; ; n++ {
+	ways := [len(probes)]func() error{
+		func() error { return askHealth(kept) }, func() error { return askAnew(addr) }, func() error { return askAnew(metrics) },
+	}
+	var slow [len(probes)]time.Duration
+	for n := 0; ; n = (n + 1) % len(ways) {
 		select {
 		case <-ended:
-			_, err := fmt.Println(int64(slow[0]), int64(slow[1]))
-			return err
+			for _, d := range slow {
+				fmt.Println(int64(d))
+			}
+			return nil
 		case <-time.After(20 * time.Millisecond):
 		}
 		begin := time.Now()
-		if n%2 == 0 {
-			err = askHealth(kept)
-		} else {
-			err = askAnew(addr)
-		}
-		if err != nil {
+		if err := ways[n](); err != nil {
 			return err
 		}
-		slow[n%2] = max(slow[n%2], time.Since(begin))
+		slow[n] = max(slow[n], time.Since(begin))
 	}
 }
 
