@@ -79,7 +79,7 @@ func run() error {
 	}
 	defer os.RemoveAll(tmp)
 	b := &bench{tmp: tmp, rounds: *rounds, d: *length}
-	if b.gh, err = buildGatehouse(tmp, "gatehouse", ""); err != nil {
+	if b.gh, err = buildGatehouse(tmp, "gatehouse"); err != nil {
 		return err
 	}
 	for _, part := range []struct {

@@ -89,11 +89,12 @@ func start(path string, makeCmd func(port int) *exec.Cmd) (*proc, error) {
 // gatehouse is the built product and a folder for its data.
 type gatehouse struct{ binary, dir string }
 
-// buildGatehouse builds the product as it is shipped, but for more flags of the
-// linker.
-func buildGatehouse(tmp, name, flags string) (gatehouse, error) {
+// buildGatehouse builds the product as it is shipped, but for more flags of go
+// build.
+func buildGatehouse(tmp, name string, flags ...string) (gatehouse, error) {
 	g := gatehouse{binary: filepath.Join(tmp, name), dir: filepath.Join(tmp, "data")}
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w "+flags, "-o", g.binary, ".")
+	args := append([]string{"build", "-trimpath", "-ldflags", "-s -w"}, flags...)
+	cmd := exec.Command("go", append(args, "-o", g.binary, ".")...)
 	cmd.Dir = ".."
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := cmd.CombinedOutput()

@@ -258,16 +258,8 @@ func (r *Refresh) commit(ctx context.Context, n *rotation) (won bool, err error)
 	return won && err == nil, err
 }
 
-// unrecorded leaves out the audit rows of rotations, when it is not empty. Only a
-// benchmark that says what they cost links a program so (go build -ldflags "-X
-// gatehouse/tokens.unrecorded=yes"): no setting of a server that runs can.
-var unrecorded string
-
 // lines are the audit row of a rotation.
 func (r *Refresh) lines(a attempt) ([]audit.Line, error) {
-	if unrecorded != "" {
-		return nil, nil
-	}
 	line, err := r.audit.Prepare(a.event(audit.RefreshRotated, audit.Success, ""))
 	return []audit.Line{line}, err
 }

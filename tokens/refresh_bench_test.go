@@ -3,10 +3,8 @@ package tokens
 import (
 	"database/sql"
 	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -28,48 +26,6 @@ func BenchmarkRotate(b *testing.B) {
 	if n := l.room.count("SELECT COUNT(*) FROM audit_events WHERE action = 'refresh.rotated'"); n != int64(b.N) {
 		b.Errorf("%d rotations, want %d", n, b.N)
 	}
-}
-
-// BenchmarkAuditShare says how much of the time of rotations the audit row takes:
-// rounds with it and without it by turns, and the median of the differences. The
-// work of HTTP, which makes the share smaller, is not in it.
-func BenchmarkAuditShare(b *testing.B) {
-	for name, db := range map[string]func(testing.TB) *database.DB{
-		"sqlite": testkit.DB,
-		"mysql":  func(t testing.TB) *database.DB { return testkit.Open(t, testkit.MySQLURL(t), testkit.NewClock().Now) },
-	} {
-		b.Run(name, func(b *testing.B) {
-			l := newTrack(b, db(b))
-			l.rotate(b, 2*callers)
-			var wall, cpu []float64
-			for range 15 {
-				var took, worked [2]time.Duration
-				var i int
-				for i, unrecorded = range []string{"", "yes"} {
-					began, before := time.Now(), cpuTime(b)
-					l.rotate(b, max(b.N, 10*callers))
-					took[i], worked[i] = time.Since(began), cpuTime(b)-before
-				}
-				wall = append(wall, 100*float64(took[0]-took[1])/float64(took[0]))
-				cpu = append(cpu, 100*float64(worked[0]-worked[1])/float64(worked[0]))
-			}
-			unrecorded = ""
-			slices.Sort(wall)
-			slices.Sort(cpu)
-			b.ReportMetric(wall[len(wall)/2], "time-%")
-			b.ReportMetric(cpu[len(cpu)/2], "cpu-%")
-		})
-	}
-}
-
-// cpuTime is what this process has worked: a measure that others on the machine
-// disturb less. On MySQL it leaves the work of the server out.
-func cpuTime(b *testing.B) time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // More families than callers, so that none rotates more often within the window
