@@ -16,8 +16,14 @@ import (
 )
 
 const (
-	// cacheKiB is the page cache of all connections together.
+	// cacheKiB is the page cache of all connections together, as the process
+	// takes it from the system.
 	cacheKiB = 32 << 10
+	// pageKiB is what a cached page of 4 KB takes. SQLite asks for it and its
+	// header in one piece, of which the allocator (modernc.org/memory) makes the
+	// next power of two, seven in 64 KB. A cache_size in KiB counts half of that,
+	// so that the caches would take twice what they may.
+	pageKiB = 9
 	// defaultReadConns reading connections keep the processors of a small
 	// machine busy; each has a page cache of its own.
 	defaultReadConns = 4
@@ -93,7 +99,7 @@ func sqliteDSN(path string, cacheKiB int, queryOnly bool) string {
 	q.Set("_foreign_keys", "on")
 	q.Set("_txlock", "immediate")
 	q.Set("_dqs", "0")
-	q.Add("_pragma", "cache_size(-"+strconv.Itoa(cacheKiB)+")")
+	q.Add("_pragma", "cache_size("+strconv.Itoa(cacheKiB/pageKiB)+")")
 	q.Add("_pragma", "temp_store(memory)")
 	if queryOnly {
 		q.Set("_query_only", "on")
