@@ -10,9 +10,14 @@ import (
 	"gatehouse/models"
 )
 
-// historyBytes bounds the newest batches that are kept in memory, so that
-// followers of the log are served without the database.
-const historyBytes = 8 << 20
+const (
+	// historyBytes bounds the newest batches that are kept in memory, so that
+	// followers of the log are served without the database.
+	historyBytes = 8 << 20
+	// batchBytes is what a batch takes beside its hash and body: one ending has a
+	// body of 27 bytes, and the row that holds it is several times that.
+	batchBytes = 128
+)
 
 // position is how far this node has applied the log, as others may see it.
 type position struct {
@@ -50,6 +55,7 @@ func (l *Log) publish() {
 		return
 	}
 	p.at = at
+	p.forget(at.floor)
 	if p.changed != nil {
 		close(p.changed)
 	}
@@ -67,12 +73,29 @@ func (p *published) remember(b *models.RevocationBatch) {
 		}
 	}
 	p.history = append(p.history, *b)
-	p.size += len(b.Body)
+	p.size += takes(b)
 	for p.size > historyBytes && len(p.history) > 1 {
-		p.size -= len(p.history[0].Body)
-		p.history = p.history[1:]
+		p.drop()
 	}
 }
+
+// forget drops the batches below the floor, which the database has trimmed:
+// whoever still asks for them meets a gap on every node, and they would fill
+// the memory for days. The caller holds mu.
+func (p *published) forget(floor int64) {
+	for len(p.history) > 1 && p.history[0].Seq < floor {
+		p.drop()
+	}
+}
+
+// drop takes out the oldest. It is not cleared, because answers that are being
+// written share the list; it goes when the list next grows.
+func (p *published) drop() {
+	p.size -= takes(&p.history[0])
+	p.history = p.history[1:]
+}
+
+func takes(b *models.RevocationBatch) int { return batchBytes + len(b.PrevHash) + len(b.Body) }
 
 // position returns how far this node is and a channel that closes at the next
 // change.

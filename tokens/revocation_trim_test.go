@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"gatehouse/internal/testkit"
+	"gatehouse/models"
 	"gatehouse/verify"
 )
 
@@ -130,4 +131,31 @@ func TestThirtyTwoTrimmersCarryAKeyOverOnce(t *testing.T) {
 			t.Errorf("the key was carried over %d times", n)
 		}
 	})
+}
+
+func TestMemoryForgetsTheBatchesThatTheLogHasTrimmed(t *testing.T) {
+	eachLogs(t, 1, func(t *testing.T, nodes []*Log, clock *testkit.Clock) {
+		a := nodes[0]
+		for range 5 { // a batch each
+			sealed(t, a, 1)
+			poll(t, a)
+		}
+		trim(t, a)
+		clock.Advance(12*time.Minute + time.Second) // the life of a token and 2 minutes
+		trim(t, a)
+		trim(t, a) // follows the floor that the one before has set
+		if h := a.published.history; int64(len(h)) != countRows(t, a, "revocation_batches") || h[0].Seq != a.floor {
+			t.Errorf("%d batches in memory from %d on, the floor is %d", len(h), h[0].Seq, a.floor)
+		}
+	})
+}
+
+func TestSmallBatchesInMemoryCountAtWhatTheyTake(t *testing.T) {
+	var p published
+	for seq := range int64(100_000) {
+		p.remember(&models.RevocationBatch{Seq: seq + 1, PrevHash: make([]byte, 32), Body: make([]byte, 27)})
+	}
+	if most := historyBytes / 150; len(p.history) > most { // a row of 88 bytes, a hash and a body
+		t.Errorf("%d batches are kept, want %d at most", len(p.history), most)
+	}
 }
