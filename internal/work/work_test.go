@@ -8,9 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"gorm.io/gorm"
+
 	"gatehouse/internal/apperr"
 	"gatehouse/internal/database"
+	"gatehouse/internal/secrets"
 	"gatehouse/internal/testkit"
+	"gatehouse/models"
 )
 
 // node is a server of the cluster: a gate of its own over the shared database.
@@ -339,6 +343,26 @@ func TestWhatHasExpiredIsTrimmedAndNothingElse(t *testing.T) {
 	if rows() != 0 {
 		t.Error("an expired row stays")
 	}
+}
+
+func TestWhatAFloodHasLeftIsTrimmedInBatches(t *testing.T) {
+	eachNode(t, func(t *testing.T, n *node) {
+		var rows []models.SpentWork
+		for range 2*trimBatch + 1 {
+			rows = append(rows, models.SpentWork{ID: secrets.Random(16), ExpiresAt: models.At(n.clock.Now())})
+		}
+		if err := n.db.Write(t.Context(), func(tx *gorm.DB) error { return tx.CreateInBatches(rows, 100).Error }); err != nil {
+			t.Fatal(err)
+		}
+		n.clock.Advance(trimAfter + time.Second)
+		if err := n.Trim(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var left int64
+		if n.db.Read(t.Context()).Raw("SELECT COUNT(*) FROM spent_work").Scan(&left); left != 0 {
+			t.Errorf("%d rows stay", left)
+		}
+	})
 }
 
 func FuzzParseAnswer(f *testing.F) {
