@@ -143,20 +143,23 @@ func (b *browser) enter() {
 	}
 }
 
+// accessibleEverywhere is accessible in light and dark, on a phone and a desktop.
+func (b *browser) accessibleEverywhere(path string) {
+	b.t.Helper()
+	for _, scheme := range []string{"light", "dark"} {
+		b.scheme(scheme)
+		for _, width := range []int64{320, 1280} {
+			b.size(width, 900)
+			b.open(path)
+			b.accessible(path + " " + scheme)
+		}
+	}
+}
+
 func TestEveryPageIsAccessibleInLightAndDarkOnPhoneAndDesktop(t *testing.T) {
 	s := startServer(t)
 	b := newBrowser(t, s)
-	check := func(path string) {
-		t.Helper()
-		for _, scheme := range []string{"light", "dark"} {
-			b.scheme(scheme)
-			for _, width := range []int64{320, 1280} {
-				b.size(width, 900)
-				b.open(path)
-				b.accessible(path + " " + scheme)
-			}
-		}
-	}
+	check := b.accessibleEverywhere
 	b.signUp(mara, maraPassword)
 	for _, path := range []string{"/login", "/register", "/public", "/docs", "/dev/inbox", "/nothing-here", "/login?lang=de", "/register?lang=en", "/forgot"} {
 		check(path)
@@ -181,6 +184,19 @@ func TestEveryPageIsAccessibleInLightAndDarkOnPhoneAndDesktop(t *testing.T) {
 	b.submit("/account/email/verify", fields{"code": s.newest(newMara).Code})
 	check(s.newest(mara).path(s))
 	check("/undo?token=ended")
+}
+
+func TestThePagesOfAdministratorsAreAccessible(t *testing.T) {
+	s := startServer(t)
+	b := newBrowser(t, s)
+	if out, err := s.command(maraPassword+"\n", "user", "add", mara, "--role", "owner", "--password-stdin"); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	b.signIn(mara, maraPassword)
+	for _, path := range []string{"/admin/invitations", "/admin/audit", "/admin/factors"} {
+		b.accessibleEverywhere(path)
+		b.wantPath(path)
+	}
 }
 
 func TestTheFirstAdministratorIsMadeByThePrintedLink(t *testing.T) {
