@@ -99,7 +99,8 @@ func decimal(s string, most int) bool {
 // this purpose and this holder, that has not expired. It is all that is done
 // before anything is written, and takes a few microseconds.
 func (g *Gate) valid(a Ask, ans answer) bool {
-	return g.clock().Unix() < ans.expires && secrets.Equal(ans.tag, g.tag(a, ans.head())) && zeros(a.Answer) >= ans.bits
+	left := time.Unix(ans.expires, 0).Sub(g.clock())
+	return left > 0 && left <= challengeLife+apart && secrets.Equal(ans.tag, g.tag(a, ans.head())) && zeros(a.Answer) >= ans.bits
 }
 
 // zeros is how many zero bits the hash of an answer begins with.

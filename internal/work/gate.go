@@ -167,9 +167,12 @@ func (g *Gate) spend(ctx context.Context, id []byte, until time.Time) (first boo
 	return err == nil, err
 }
 
+// apart is how far the clocks of two nodes may be from each other.
+const apart = time.Minute
+
 // trimAfter is how long a row stays beyond its end, for a node whose clock is
 // behind.
-const trimAfter = time.Minute
+const trimAfter = apart
 
 // trimBatch rows are deleted at once, so that what a flood has left behind never
 // keeps others from writing for long. The table in between is for MySQL, which

@@ -63,12 +63,16 @@ func parseTicket(s string) (t ticket, ok bool) {
 }
 
 // wait is how long a ticket has to wait still; ok is false for what is no
-// ticket of ours for this purpose and holder, or one whose time is over.
+// ticket of ours for this purpose and holder, one whose time is over, or one that
+// waits longer than any: the clock has gone back since, and nobody waits for that.
 func (g *Gate) wait(a Ask, t ticket) (left time.Duration, ok bool) {
 	head := ticketVersion + "." + strconv.FormatInt(t.slot, 10)
 	if !secrets.Equal(t.tag, g.tag(a, head)) {
 		return 0, false
 	}
 	left = slotBegin(t.slot).Sub(g.clock())
-	return max(left, 0), left > -challengeLife
+	if left <= -challengeLife || left > (mostSlots+2)*slot+apart {
+		return 0, false
+	}
+	return max(left, 0), true
 }

@@ -314,6 +314,33 @@ func TestWaitingInParallelGainsNothing(t *testing.T) {
 	})
 }
 
+// What was made when the clock was ahead is neither good for as long, nor good
+// again, nor something that anybody has to wait for.
+func TestAClockThatGoesBackMakesNothingGoodForLonger(t *testing.T) {
+	eachNode(t, func(t *testing.T, n *node) {
+		used := Solve(asked(t, n.Pass(t.Context(), program()), ReasonRequired).Challenge)
+		kept := Solve(asked(t, n.Pass(t.Context(), browser()), ReasonRequired).Challenge)
+		if err := n.Pass(t.Context(), program().with(used)); err != nil {
+			t.Fatal(err)
+		}
+		ticket := asked(t, n.Pass(t.Context(), scriptless()), ReasonWait).Ticket
+		for _, back := range []time.Duration{time.Hour, 24 * time.Hour} {
+			n.clock.Advance(-back)
+			asked(t, n.Pass(t.Context(), program().with(used)), ReasonRequired)
+			asked(t, n.Pass(t.Context(), browser().with(kept)), ReasonRequired)
+			err := n.Pass(t.Context(), scriptless().with(ticket))
+			if w := asked(t, err, ReasonWait); w.Ticket == ticket || apperr.From(err).RetryAfter > mostSlots*slot {
+				t.Errorf("%v back: somebody waits for %v", back, apperr.From(err).RetryAfter)
+			}
+			n.clock.Advance(back)
+			asked(t, n.Pass(t.Context(), program().with(used)), ReasonRequired)
+		}
+		if err := n.Pass(t.Context(), browser().with(kept)); err != nil {
+			t.Error("an answer that is good by the right clock is refused:", err)
+		}
+	})
+}
+
 func TestATicketEnds(t *testing.T) {
 	n := newNode(t, testkit.DB(t), testkit.NewClock())
 	w := asked(t, n.Pass(t.Context(), scriptless()), ReasonWait)
