@@ -212,8 +212,6 @@ func (f *Flow) complete(ctx context.Context, o opening) (Result, error) {
 }
 
 func (f *Flow) changeFirst(ctx context.Context, o opening) (Result, error) {
-	e := o.try.event(audit.SignIn)
-	e.Outcome, e.Reason = audit.Failure, ErrMustChange.Reason
 	err := f.DB.Write(ctx, func(tx *gorm.DB) error {
 		if err := o.claim(tx); err != nil {
 			return err
@@ -221,7 +219,7 @@ func (f *Flow) changeFirst(ctx context.Context, o opening) (Result, error) {
 		if err := f.finish(tx, o.attempt); err != nil {
 			return err
 		}
-		if err := f.Audit.Append(tx, e); err != nil {
+		if err := f.Audit.Append(tx, o.try.refusal(audit.SignIn, ErrMustChange)); err != nil {
 			return err
 		}
 		return f.throttle.forgive(tx, o.slot)

@@ -97,7 +97,7 @@ func (f *Flow) look(ctx context.Context, action audit.Action, t try, refund func
 		if !knownFor(t) {
 			f.Work.Failed()
 		}
-		return slot{}, Verdict{}, f.refuse(ctx, action, t, verdict.why(t.method))
+		return slot{}, Verdict{}, f.refuseWrong(ctx, action, t, s, verdict.why(t.method))
 	}
 	return s, verdict, nil
 }
@@ -153,16 +153,34 @@ func (v Verdict) why(m Method) *apperr.Error {
 	return apperr.New(apperr.Unauthenticated, m.Name()+"_wrong")
 }
 
+// refuseWrong is refuse for a secret that was looked at.
+func (f *Flow) refuseWrong(ctx context.Context, action audit.Action, t try, s slot, why *apperr.Error) error {
+	err := f.DB.Write(context.WithoutCancel(ctx), func(tx *gorm.DB) error {
+		if err := f.throttle.blame(tx, s); err != nil {
+			return err
+		}
+		return f.Audit.Append(tx, t.refusal(action, why))
+	})
+	if err != nil {
+		return err
+	}
+	return why
+}
+
 // refuse records a refusal and returns its error. The record never holds what
 // was typed: people type passwords into the wrong field. It is written even
 // when the caller is gone, or guessing without waiting would leave no trace.
 func (f *Flow) refuse(ctx context.Context, action audit.Action, t try, why *apperr.Error) error {
-	e := t.event(action)
-	e.Outcome, e.Reason = audit.Failure, why.Reason
-	if err := f.Audit.Record(context.WithoutCancel(ctx), e); err != nil {
+	if err := f.Audit.Record(context.WithoutCancel(ctx), t.refusal(action, why)); err != nil {
 		return err
 	}
 	return why
+}
+
+func (t try) refusal(action audit.Action, why *apperr.Error) audit.Event {
+	e := t.event(action)
+	e.Outcome, e.Reason = audit.Failure, why.Reason
+	return e
 }
 
 func (t try) event(action audit.Action) audit.Event {
@@ -182,12 +200,10 @@ func (t try) event(action audit.Action) audit.Event {
 
 // stop records why a right secret opened nothing and gives its slot back.
 func (f *Flow) stop(ctx context.Context, action audit.Action, t try, s slot, why *apperr.Error) error {
-	e := t.event(action)
-	e.Outcome, e.Reason = audit.Failure, why.Reason
 	return f.DB.Write(ctx, func(tx *gorm.DB) error {
 		if err := f.throttle.forgive(tx, s); err != nil {
 			return err
 		}
-		return f.Audit.Append(tx, e)
+		return f.Audit.Append(tx, t.refusal(action, why))
 	})
 }

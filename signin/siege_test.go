@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"gorm.io/gorm"
+
 	"gatehouse/accounts"
 	"gatehouse/internal/apperr"
 	"gatehouse/internal/testkit"
@@ -75,12 +77,16 @@ func (s *siege) guess(i int64) {
 		return
 	}
 	u, err := s.Accounts.ForSignIn(s.ctx(), u.ID)
+	var looked slot
 	if err == nil {
-		_, err = s.throttle.reserve(s.ctx(), s.throttle.runs(target{factor: FactorKnowledge, user: u, ip: from.IP}))
+		looked, err = s.throttle.reserve(s.ctx(), s.throttle.runs(target{factor: FactorKnowledge, user: u, ip: from.IP}))
 	}
 	switch {
 	case err == nil:
 		count.Add(1)
+		if err := s.db.Write(s.ctx(), func(tx *gorm.DB) error { return s.throttle.blame(tx, looked) }); err != nil {
+			s.t.Error(err)
+		}
 	case !errTooMany.Is(apperr.From(err)):
 		s.t.Error(err)
 	}

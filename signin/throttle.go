@@ -57,11 +57,11 @@ type throttle struct {
 	free  int // below 0 counts nothing
 }
 
-// slot is a try that was counted before its secret is compared, in one run or
-// in two; without a run it was counted nowhere.
+// slot is a try that was counted before its secret is compared; without a run it
+// was counted nowhere.
 type slot struct {
 	run     []byte // of all strangers at the account, or of a known browser
-	network []byte // of the strangers of one network; nil for a known browser
+	network []byte // of the strangers of one network, which counts what was wrong; nil for a known browser
 	at      models.Time
 }
 
@@ -114,14 +114,15 @@ func (t *throttle) subject(g target) (kind string, parts [][]byte) {
 	return "throttle/name", [][]byte{[]byte(g.factor), key}
 }
 
-// reserve counts one try in its runs, before its secret is compared. It answers
-// too_many_attempts when the try has to wait, and then counts it nowhere.
+// reserve counts one try in its run, before its secret is compared, with one
+// statement that has committed by then. It answers too_many_attempts when the try
+// has to wait for that run or for that of its network, and then counts it nowhere.
 func (t *throttle) reserve(ctx context.Context, s slot) (slot, error) {
 	s.at = models.At(t.clock())
 	if t.free < 0 {
 		return slot{}, nil
 	}
-	ok, err := t.count(ctx, s)
+	ok, err := t.add(t.alone(ctx), s, counter{name: s.run, growth: ofAccount, unless: s.network})
 	if err != nil {
 		return slot{}, err
 	}
@@ -131,40 +132,26 @@ func (t *throttle) reserve(ctx context.Context, s slot) (slot, error) {
 	return s, nil
 }
 
-// count is one statement for a known browser, and for a stranger who is refused.
-// A stranger who is not is counted in two rows, which on SQLite is one
-// transaction. On MySQL that would cost two round trips more than two statements.
-// Whoever dies between them has counted too much, which is the safe side.
-func (t *throttle) count(ctx context.Context, s slot) (ok bool, err error) {
-	onPool := func(query string, args ...any) (int64, error) { return t.db.Exec(ctx, query, args...) }
-	switch {
-	case s.network == nil:
-		return t.add(onPool, s, counter{name: s.run, growth: ofAccount})
-	case t.db.Dialect() == database.MySQL:
-		return t.addBoth(onPool, s)
+// blame counts a wrong secret of a stranger in the run of its network, in the
+// transaction of its record. That run waits longer than that of the account, which
+// has counted the try already and so bounds those that are looked at meanwhile.
+func (t *throttle) blame(tx *gorm.DB, s slot) error {
+	if s.network == nil {
+		return nil
 	}
-	err = t.db.Write(ctx, func(tx *gorm.DB) (err error) {
-		ok, err = t.addBoth(func(query string, args ...any) (int64, error) { return database.Exec(tx, query, args...) }, s)
-		return err
-	})
-	return ok, err
+	_, err := t.add(inside(tx), s, counter{name: s.network, growth: ofNetwork})
+	return err
 }
 
 // exec is how a statement is run.
 type exec func(query string, args ...any) (rows int64, err error)
 
-// addBoth counts a stranger's try. The first statement looks at both runs; the
-// second finds another answer only when a try of the same network came between
-// them, which the one writer of SQLite excludes, and then takes the first back.
-func (t *throttle) addBoth(do exec, s slot) (bool, error) {
-	ok, err := t.add(do, s, counter{name: s.run, growth: ofAccount, unless: s.network})
-	if err != nil || !ok {
-		return false, err
-	}
-	if ok, err = t.add(do, s, counter{name: s.network, growth: ofNetwork}); err == nil && !ok {
-		err = t.takeBack(do, slot{run: s.run, at: s.at})
-	}
-	return ok, err
+func (t *throttle) alone(ctx context.Context) exec {
+	return func(query string, args ...any) (int64, error) { return t.db.Exec(ctx, query, args...) }
+}
+
+func inside(tx *gorm.DB) exec {
+	return func(query string, args ...any) (int64, error) { return database.Exec(tx, query, args...) }
 }
 
 // counter is one row. A try is not counted in it while the run "unless" has to
@@ -282,27 +269,23 @@ func (t *throttle) giveBack(ctx context.Context, s slot) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	// A failure leaves one try counted too many, which is the safe side.
-	_ = t.takeBack(func(query string, args ...any) (int64, error) { return t.db.Exec(ctx, query, args...) }, s)
-}
-
-// takeBack opens a run again only if its delay is that of this try.
-func (t *throttle) takeBack(do exec, s slot) error {
-	_, err := do(`UPDATE throttle_counters SET tries = tries - 1,
- next_at = CASE WHEN updated_at = ? THEN 0 ELSE next_at END WHERE (bucket = ? OR bucket = ?) AND tries > 0`, s.at, s.run, s.network)
-	return err
+	// A failure leaves one try counted too many, which is the safe side. A run is
+	// open again only if its delay is that of this try.
+	_, _ = t.db.Exec(ctx, `UPDATE throttle_counters SET tries = tries - 1,
+ next_at = CASE WHEN updated_at = ? THEN 0 ELSE next_at END WHERE bucket = ? AND tries > 0`, s.at, s.run)
 }
 
 // These take out of the run of all strangers what the network of a right secret
-// has put in, and nothing of what others have: the typing mistakes of somebody
-// who gets it right in the end are forgotten, and guesses from elsewhere are not.
+// has put in, this try included, and nothing of what others have: the typing
+// mistakes of somebody who gets it right in the end are forgotten, and guesses
+// from elsewhere are not.
 // A guesser gets no new run by it, however often a program without a cookie signs
 // in. The join reads the tries of the network before they are changed; next_at
 // comes first, because MySQL would see the new tries in it.
 const (
 	forgiven = ` next_at = CASE WHEN tries < ? + own.n THEN 0 ELSE next_at END,
  tries = CASE WHEN tries > own.n THEN tries - own.n ELSE 0 END`
-	ownTries = ` (SELECT tries AS n FROM throttle_counters WHERE bucket = ? LIMIT 1) own`
+	ownTries = ` (SELECT COALESCE(MAX(tries), 0) + 1 AS n FROM throttle_counters WHERE bucket = ?) own`
 
 	forgiveSQLite = `UPDATE throttle_counters SET` + forgiven + ` FROM` + ownTries + ` WHERE bucket = ? OR bucket = ?`
 	forgiveMySQL  = `UPDATE throttle_counters,` + ownTries + ` SET` + forgiven + ` WHERE bucket = ? OR bucket = ?`

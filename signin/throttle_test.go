@@ -151,31 +151,35 @@ func TestARightSecretForgivesWhatItsOwnNetworkTried(t *testing.T) {
 	})
 }
 
-// Between the two statements another try of the network may come, on another
-// node: then the account's slot goes back.
-func TestATryThatComesSecondInItsNetworkIsCountedNowhere(t *testing.T) {
+// Only what was wrong counts against a network, and a right secret takes its own
+// try back although the network has none.
+func TestANetworkIsCountedForWhatWasWrong(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
-		s, calls := h.strangers("ada"), 0
-		s.at = models.At(h.clock.Now())
-		do := func(query string, args ...any) (int64, error) {
-			if calls++; calls == 2 {
-				for range defaultFree {
-					if ok, err := h.throttle.add(h.onPool, s, counter{name: s.network, growth: ofNetwork}); !ok || err != nil {
-						t.Fatal(ok, err)
-					}
-				}
-			}
-			return h.onPool(query, args...)
+		h.person("ada@example.com", "ada")
+		h.try("ada", right)
+		if h.counters() != 0 || h.count("SELECT COUNT(*) FROM throttle_counters") != 1 {
+			t.Error("a right secret leaves a try, or the run of a network")
 		}
-		ok, err := h.throttle.addBoth(do, s)
-		if ok || err != nil || h.tries() != defaultFree {
-			t.Errorf("%v %v, %d tries are counted", ok, err, h.tries())
+		h.try("ada", wrong)
+		if n := h.tries(); n != 2 {
+			t.Errorf("a wrong one is counted %d times, want once for the account and once for the network", n)
 		}
 	})
 }
 
-func (h *house) onPool(query string, args ...any) (int64, error) {
-	return h.db.Exec(h.ctx(), query, args...)
+// Tries at once of one network are bounded by the run of the account, and each of
+// them makes the network wait.
+func TestTriesAtOnceOfOneNetworkAllMakeItWait(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		h.person("ada@example.com", "ada")
+		race(func(int) error {
+			_, err := h.SignIn(h.ctx(), Input{Login: "ada", Password: wrong, Client: visitor})
+			return err
+		})
+		if n := h.tries(); n != 2*defaultFree {
+			t.Errorf("%d tries are counted, want %d in each of two runs", n, defaultFree)
+		}
+	})
 }
 
 func TestAnAccountThatIsNotThereIsCountedLikeOneThatIs(t *testing.T) {
