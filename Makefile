@@ -16,8 +16,9 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .PHONY: build check test test-e2e tools prove fuzz scan bench
 
+# Without Gin's MessagePack, which nothing here speaks: 6 MB of the program.
 build:
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o gatehouse .
+	CGO_ENABLED=0 $(GO) build -trimpath -tags nomsgpack -ldflags '-s -w' -o gatehouse .
 
 # The tests start servers of their own; this installs the programs they need.
 tools:

@@ -93,7 +93,7 @@ type gatehouse struct{ binary, dir string }
 // build.
 func buildGatehouse(tmp, name string, flags ...string) (gatehouse, error) {
 	g := gatehouse{binary: filepath.Join(tmp, name), dir: filepath.Join(tmp, "data")}
-	args := append([]string{"build", "-trimpath", "-ldflags", "-s -w"}, flags...)
+	args := append([]string{"build", "-trimpath", "-tags", "nomsgpack", "-ldflags", "-s -w"}, flags...)
 	cmd := exec.Command("go", append(args, "-o", g.binary, ".")...)
 	cmd.Dir = ".."
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
