@@ -6,7 +6,7 @@
 // (password.go is the first) only answers who has it and whether a secret is
 // right. It cannot skip a shared step, because it never sees one.
 //
-// It owns the table throttle_counters (throttle.go), hands sessions and tokens
+// It owns the table throttle_counters (throttle.go, throttle_counter.go), hands sessions and tokens
 // to handlers, and hands a [tokens.Proof] to whoever must be sure that the
 // person of a session is still there: accounts demands it.
 //

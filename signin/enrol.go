@@ -57,20 +57,6 @@ type Enrolment struct {
 	URI    secrets.Raw // as a QR code holds it
 }
 
-// mayChange reads whose factors are about to change, on a proof that is fresh
-// and as strong as what the account has: who has only the password may not take
-// the other factor away, nor put one of their own beside it.
-func (f *Flow) mayChange(ctx context.Context, p tokens.Proof) (Account, error) {
-	if err := f.Accounts.StepUp(ctx, p); err != nil {
-		return Account{}, err
-	}
-	u, err := f.Accounts.Get(ctx, p.User)
-	if err != nil {
-		return Account{}, err
-	}
-	return f.account(ctx, u)
-}
-
 // EnrolTOTP makes a seed for an authenticator app. It opens nothing before a
 // code has confirmed it, and takes the place of one that waits.
 func (f *Flow) EnrolTOTP(ctx context.Context, p tokens.Proof) (Enrolment, error) {
@@ -198,27 +184,6 @@ func (e *enrolled) claim(tx *gorm.DB) (bool, error) {
 	return true, f.noteFactor(tx, factorChange{u, audit.FactorAdded, mail.KindFactorAdded, "totp", e.by})
 }
 
-// factorChange is one change of a factor, for the record and the notice.
-type factorChange struct {
-	user         *models.User
-	action       audit.Action
-	kind, factor string
-	by           tokens.Client
-}
-
-// noteFactor writes the record and queues the notice, in the transaction of the
-// change.
-func (f *Flow) noteFactor(tx *gorm.DB, c factorChange) error {
-	e := audit.Event{
-		Action: c.action, Outcome: audit.Success, Actor: c.user.ID, Subject: c.user.ID, ClientID: tokens.FirstParty,
-		IP: c.by.IP, UserAgent: c.by.UserAgent, RequestID: c.by.RequestID, Detail: map[string]string{"method": c.factor},
-	}
-	if err := f.Audit.Append(tx, e); err != nil {
-		return err
-	}
-	return f.Accounts.TellOfFactor(tx, c.user, c.kind, c.factor, c.by)
-}
-
 // Confirm is the first code of a new app.
 type Confirm struct {
 	Proof   tokens.Proof
@@ -276,67 +241,4 @@ func (f *Flow) raise(tx *gorm.DB, p tokens.Proof, browser *tokens.Session, shown
 	}
 	started.Session.ACR, started.Session.AMR = shown.acr(), models.JoinWords(shown.values())
 	return started, nil
-}
-
-// RemoveTOTP forgets the app. Every other session ends: who removes a factor
-// may have lost it. Codes that stood in for it go when nothing else is left.
-func (f *Flow) RemoveTOTP(ctx context.Context, p tokens.Proof, by tokens.Client) error {
-	a, err := f.mayChange(ctx, p)
-	if err != nil {
-		return err
-	}
-	if f.required(a.User) && a.Held.Passkeys == 0 && a.Held.TOTP > 0 {
-		return ErrLastFactor
-	}
-	return f.Tokens.Log.Write(ctx, func(tx *gorm.DB) error {
-		res := tx.Exec(`DELETE FROM totp_factors WHERE user_id = ?`, a.ID)
-		if res.Error != nil {
-			return res.Error
-		}
-		if res.RowsAffected == 0 {
-			return errFactorNotFound
-		}
-		if err := f.forgetCodes(tx, a.ID); err != nil {
-			return err
-		}
-		if _, err := f.Tokens.Sessions.EndOthersIn(tx, a.ID, p.Session, by); err != nil {
-			return err
-		}
-		if err := endTrust(tx, a.ID); err != nil {
-			return err
-		}
-		return f.noteFactor(tx, factorChange{a.User, audit.FactorRemoved, mail.KindFactorRemoved, "totp", by})
-	})
-}
-
-// forgetCodes deletes recovery codes that stand in for nothing any more.
-func (f *Flow) forgetCodes(tx *gorm.DB, user models.ID) error {
-	return tx.Exec(`DELETE FROM recovery_codes WHERE user_id = ?
- AND NOT EXISTS (SELECT 1 FROM totp_factors WHERE user_id = ?) AND NOT EXISTS (SELECT 1 FROM passkeys WHERE user_id = ?)`,
-		user, user, user).Error
-}
-
-// NewCodes makes ten recovery codes; those of before are dead.
-func (f *Flow) NewCodes(ctx context.Context, p tokens.Proof, by tokens.Client) ([]string, error) {
-	a, err := f.mayChange(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	if !a.Held.Second() {
-		return nil, ErrNoSecond
-	}
-	codes, err := f.newCodes(ctx)
-	if err != nil {
-		return nil, err
-	}
-	err = f.DB.Write(ctx, func(tx *gorm.DB) error {
-		if err := writeCodes(tx, a.ID, codes, models.At(f.Clock())); err != nil {
-			return err
-		}
-		return f.noteFactor(tx, factorChange{a.User, audit.RecoveryMade, mail.KindRecoveryMade, "recovery", by})
-	})
-	if database.IsDuplicate(err) {
-		err = errMeanwhile // two sets at the same moment
-	}
-	return codes.shown, err
 }

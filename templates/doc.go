@@ -1,5 +1,5 @@
 // Package templates owns the pages: layouts, partials, one file for each page,
-// and a view struct for each page in pages.go. Handlers fill a view and call
+// and a view struct for each page in views_*.go. Handlers fill a view and call
 // [Renderer.Render]; nothing of the database can reach a page, because a view
 // holds words, numbers and times only.
 //
