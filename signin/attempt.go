@@ -206,6 +206,7 @@ func (f *Flow) complete(ctx context.Context, o opening) (Result, error) {
 	}
 	res, err := f.open(ctx, o)
 	if errors.Is(err, errGone) {
+		f.throttle.giveBack(ctx, o.slot)
 		return Result{}, f.refuse(ctx, audit.SignIn, o.try, ErrAttempt)
 	}
 	return res, err

@@ -168,9 +168,6 @@ func (f *Flow) signIn(ctx context.Context, in Input) (Result, error) {
 	}
 	t := try{method: m, login: in.Login, by: in.Client, offer: Offer{Secret: in.Password, Response: in.Response, Browser: idOf(in.Anonymous)}}
 	if err := f.find(ctx, &t); err != nil {
-		return Result{}, err
-	}
-	if err := f.pay(ctx, t); err != nil {
 		refund()
 		return Result{}, err
 	}
@@ -224,6 +221,7 @@ func (f *Flow) begin(ctx context.Context, o opening) (Result, error) {
 	if len(next) > 0 {
 		return f.further(ctx, o, next)
 	}
+	f.throttle.giveBack(ctx, o.slot)
 	return Result{}, f.refuse(ctx, audit.SignIn, o.try, ErrCredentials)
 }
 

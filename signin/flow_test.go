@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -218,6 +219,69 @@ func TestABusyHashQueueCountsNothing(t *testing.T) {
 			t.Error("tries that were never looked at are counted")
 		}
 	}, limited(ratelimit.Login, 1, time.Hour))
+}
+
+// Recovery codes are compared one after the other: who hangs up before the last one
+// has made a guess all the same.
+func TestATryThatWasLookedAtCountsAlthoughItsSenderIsGone(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		h.person("ada@example.com", "ada")
+		m := h.counting()
+		m.fail, m.looked = context.Canceled, true
+		for range defaultFree {
+			if got := h.try("ada", wrong); got == "too_many_attempts" {
+				t.Fatal(got)
+			}
+		}
+		if got := h.try("ada", wrong); got != "too_many_attempts" {
+			t.Error("guesses are free for who does not wait for the answer:", got)
+		}
+		if n := h.count("SELECT COUNT(*) FROM audit_events WHERE action = ?", string(audit.SignIn)); n != defaultFree+1 {
+			t.Errorf("%d tries are on record, want %d", n, defaultFree+1)
+		}
+	})
+}
+
+// leaving is a caller that is gone after some questions about it.
+type leaving struct {
+	context.Context
+	left atomic.Int64
+}
+
+func (c *leaving) Err() error {
+	if c.left.Add(-1) < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+func TestRecoveryTellsWhenItHasComparedBeforeItsCallerLeft(t *testing.T) {
+	h := newHouse(t, testkit.DB(t))
+	u := h.person("ada@example.com", "ada")
+	set, err := h.newCodes(h.ctx())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.enroll(accounts.Factors{User: u.ID, RecoveryCodes: set.hashes})
+	m := h.method("recovery")
+	untouched, looked := 0, 0
+	for questions := int64(0); ; questions++ {
+		ctx := &leaving{Context: h.ctx()}
+		ctx.left.Store(questions)
+		v, err := m.Verify(ctx, Offer{User: u, Secret: "no code of theirs"})
+		switch {
+		case err == nil && untouched > 0 && looked >= 10:
+			return
+		case err == nil:
+			t.Fatalf("%d times gone before a comparison, %d times after", untouched, looked)
+		case v.Looked:
+			looked++
+		case looked > 0:
+			t.Fatal("gone later than a comparison, and it was none")
+		default:
+			untouched++
+		}
+	}
 }
 
 // The one slot is taken for about a second and the one place behind it, too.

@@ -128,16 +128,17 @@ var wantReason = testkit.WantReason
 // counting is a method that says no and counts how often it was asked.
 type counting struct {
 	Method
-	mu    sync.Mutex
-	asked int
-	fail  error
+	mu     sync.Mutex
+	asked  int
+	fail   error
+	looked bool // beside fail
 }
 
 func (c *counting) Verify(context.Context, Offer) (Verdict, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.fail != nil {
-		return Verdict{}, c.fail
+		return Verdict{Looked: c.looked}, c.fail
 	}
 	c.asked++
 	return Verdict{}, nil

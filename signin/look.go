@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 
 	"gorm.io/gorm"
@@ -39,10 +40,10 @@ func (f *Flow) room(ctx context.Context, m Method, by tokens.Client) error {
 }
 
 // pay asks strangers for work under pressure before a hash is spent on them.
-// Nobody is asked in a browser that is known for the account, and whether there
-// is an account makes no difference (security rule 14).
+// Nobody is asked in a browser that is known for the account, and nobody who is
+// signed in; whether there is an account makes no difference (security rule 14).
 func (f *Flow) pay(ctx context.Context, t try) error {
-	if t.method != f.password || knownFor(t) {
+	if knownFor(t) || !t.offer.Session.IsZero() {
 		return nil
 	}
 	key, _, _ := accounts.CanonicalLogin(t.login)
@@ -71,22 +72,22 @@ func (f *Flow) look(ctx context.Context, action audit.Action, t try, refund func
 	if knownFor(t) {
 		ctx = passwords.WithPriority(ctx)
 	}
-	// Who might have been known and is not is refused here in a rush, before the
-	// write that reserves the slot; see room for most others.
-	if t.method == f.password {
-		if err := f.Passwords.Ready(ctx); err != nil {
-			refund()
-			return slot{}, Verdict{}, err
-		}
+	if err := f.admit(ctx, t); err != nil {
+		refund()
+		return slot{}, Verdict{}, err
 	}
 	s, err := f.slotFor(ctx, t)
 	if err != nil {
 		if errTooMany.Is(err) {
 			return slot{}, Verdict{}, f.refuse(ctx, action, t, apperr.From(err))
 		}
+		refund()
 		return slot{}, Verdict{}, err
 	}
 	verdict, err := t.method.Verify(ctx, t.offer)
+	if err != nil && verdict.Looked {
+		return slot{}, Verdict{}, cmp.Or(f.wrong(ctx, action, t, s, apperr.From(err)), err)
+	}
 	if err != nil {
 		refund()
 		f.throttle.giveBack(ctx, s)
@@ -100,6 +101,19 @@ func (f *Flow) look(ctx context.Context, action audit.Action, t try, refund func
 		return slot{}, Verdict{}, f.refuseWrong(ctx, action, t, s, verdict.why(t.method))
 	}
 	return s, verdict, nil
+}
+
+// admit lets a password go on to its hash. Who might have been known and is not
+// is refused here in a rush, before the work that came with it is used up and
+// before the write that reserves the slot; see room for most others.
+func (f *Flow) admit(ctx context.Context, t try) error {
+	if t.method != f.password {
+		return nil
+	}
+	if err := f.Passwords.Ready(ctx); err != nil {
+		return err
+	}
+	return f.pay(ctx, t)
 }
 
 // slotFor reserves the slot of a try; what cannot be guessed needs none.
@@ -155,16 +169,17 @@ func (v Verdict) why(m Method) *apperr.Error {
 
 // refuseWrong is refuse for a secret that was looked at.
 func (f *Flow) refuseWrong(ctx context.Context, action audit.Action, t try, s slot, why *apperr.Error) error {
-	err := f.DB.Write(context.WithoutCancel(ctx), func(tx *gorm.DB) error {
+	return cmp.Or(f.wrong(ctx, action, t, s, why), error(why))
+}
+
+// wrong counts and records a secret that was looked at and opened nothing.
+func (f *Flow) wrong(ctx context.Context, action audit.Action, t try, s slot, why *apperr.Error) error {
+	return f.DB.Write(context.WithoutCancel(ctx), func(tx *gorm.DB) error {
 		if err := f.throttle.blame(tx, s); err != nil {
 			return err
 		}
 		return f.Audit.Append(tx, t.refusal(action, why))
 	})
-	if err != nil {
-		return err
-	}
-	return why
 }
 
 // refuse records a refusal and returns its error. The record never holds what

@@ -42,8 +42,8 @@ type Method interface {
 	// Enrolled reports whether this account has it.
 	Enrolled(ctx context.Context, a Account) (bool, error)
 	// Verify compares what is shown. It does the same work for nobody and for
-	// accounts without the method, and then says no. An error means that
-	// nothing was compared, and the try is not counted.
+	// accounts without the method, and then says no. After an error the try is
+	// not counted, unless the verdict says that something was compared before it.
 	Verify(ctx context.Context, o Offer) (Verdict, error)
 }
 
@@ -108,6 +108,9 @@ type Offer struct {
 // Verdict is what a method found.
 type Verdict struct {
 	OK bool
+	// Looked says, beside an error, that something was compared before it: the try
+	// counts, or who hangs up in time would guess for nothing.
+	Looked bool
 	// Why is the refusal when not OK, or when Claim came too late; nil is
 	// invalid_credentials for a method that begins a sign-in, and the stem with
 	// "_wrong" for a second factor.

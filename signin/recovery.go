@@ -66,10 +66,11 @@ func (m recovery) Verify(ctx context.Context, o Offer) (Verdict, error) {
 	slices.SortStableFunc(left, func(a, b models.RecoveryCode) int {
 		return int(flag(b.Position == likely) - flag(a.Position == likely))
 	})
+	looked := false
 	for i := range left {
-		ok, err := m.matches(ctx, left[i].Hash, spellings)
+		ok, err := m.matches(ctx, left[i].Hash, spellings, &looked)
 		if err != nil {
-			return Verdict{}, err
+			return Verdict{Looked: looked}, err
 		}
 		if ok {
 			return m.found(&left[i]), nil
@@ -78,8 +79,10 @@ func (m recovery) Verify(ctx context.Context, o Offer) (Verdict, error) {
 	return Verdict{}, nil
 }
 
-func (m recovery) matches(ctx context.Context, hash string, spellings []string) (bool, error) {
+// matches compares with one code and notes when it has compared anything.
+func (m recovery) matches(ctx context.Context, hash string, spellings []string, looked *bool) (bool, error) {
 	if strings.HasPrefix(hash, digestPrefix) {
+		*looked = true
 		return matchesDigest(hash, spellings), nil
 	}
 	for _, typed := range spellings {
@@ -87,6 +90,7 @@ func (m recovery) matches(ctx context.Context, hash string, spellings []string) 
 		if err != nil || res.OK {
 			return res.OK, err
 		}
+		*looked = true
 	}
 	return false, nil
 }

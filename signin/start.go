@@ -85,6 +85,9 @@ func (f *Flow) undone(ctx context.Context, o opening, err error) error {
 	if errors.Is(err, errClaimed) {
 		return f.refuse(ctx, audit.SignIn, o.try, o.verdict.why(o.method))
 	}
+	if errors.Is(err, errGone) || errors.Is(err, errDistrusted) {
+		return err // the sign-in may go on, and its slot is given back at its end
+	}
 	f.throttle.giveBack(ctx, o.slot) // the secret was right
 	if ErrAttempt.Is(err) {
 		return f.refuse(ctx, audit.SignIn, o.try, ErrAttempt)

@@ -208,10 +208,13 @@ func (t *throttle) giveBack(ctx context.Context, s slot) {
 // mistakes of somebody who gets it right in the end are forgotten, and guesses
 // from elsewhere are not.
 // A guesser gets no new run by it, however often a program without a cookie signs
-// in. The join reads the tries of the network before they are changed; next_at
-// comes first, because MySQL would see the new tries in it.
+// in. The delay that this very try began ends with it: the run was open, or it would
+// not have been looked at, and a program that signs in all the time would be kept
+// out by its own tries long after the last guess. The join reads the tries of the
+// network before they are changed; next_at comes first, because MySQL would see the
+// new tries in it.
 const (
-	forgiven = ` next_at = CASE WHEN tries < ? + own.n THEN 0 ELSE next_at END,
+	forgiven = ` next_at = CASE WHEN tries < ? + own.n OR updated_at = ? THEN 0 ELSE next_at END,
  tries = CASE WHEN tries > own.n THEN tries - own.n ELSE 0 END`
 	ownTries = ` (SELECT COALESCE(MAX(tries), 0) + 1 AS n FROM throttle_counters WHERE bucket = ?) own`
 
@@ -227,9 +230,9 @@ func (t *throttle) forgive(tx *gorm.DB, s slot) (err error) {
 	case s.network == nil:
 		_, err = database.Exec(tx, `DELETE FROM throttle_counters WHERE bucket = ?`, s.run)
 	case t.db.Dialect() == database.MySQL:
-		_, err = database.Exec(tx, forgiveMySQL, s.network, int64(t.free), s.run, s.network)
+		_, err = database.Exec(tx, forgiveMySQL, s.network, int64(t.free), s.at, s.run, s.network)
 	default:
-		_, err = database.Exec(tx, forgiveSQLite, int64(t.free), s.network, s.run, s.network)
+		_, err = database.Exec(tx, forgiveSQLite, int64(t.free), s.at, s.network, s.run, s.network)
 	}
 	return err
 }

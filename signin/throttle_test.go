@@ -151,6 +151,52 @@ func TestARightSecretForgivesWhatItsOwnNetworkTried(t *testing.T) {
 	})
 }
 
+// The password of an account with a second factor opens nothing, and is given back
+// once: another way to hand guessers a new run.
+func TestARightPasswordBeforeASecondFactorForgivesNoOtherNetwork(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		h.withTOTP()
+		for i := range defaultFree - 1 {
+			h.from(i, "mara", wrong)
+		}
+		for range 5 {
+			h.half()
+		}
+		if got, want := h.tries(), int64(2*(defaultFree-1)); got != want {
+			t.Errorf("%d tries are left in the runs of the account and of nine networks, want %d", got, want)
+		}
+	})
+}
+
+// After the last guess a program waits once at most, however often it signs in.
+func TestAProgramIsNotKeptOutByItsOwnRightTries(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		h.person("ada@example.com", "ada")
+		for i := range defaultFree + 14 {
+			if got := h.from(i, "ada", wrong); got != "invalid_credentials" {
+				t.Fatal(i, got)
+			}
+			h.clock.Advance(ofAccount.last)
+		}
+		before := h.tries()
+		for i := range 20 {
+			if got := h.try("ada", right); got != "" {
+				t.Fatalf("sign-in %d: %s", i+1, got)
+			}
+			h.clock.Advance(time.Minute)
+		}
+		if got := h.tries(); got != before {
+			t.Errorf("%d tries are counted, want %d as before", got, before)
+		}
+		if got := h.from(100, "ada", wrong); got != "invalid_credentials" {
+			t.Fatal(got)
+		}
+		if got := h.from(101, "ada", wrong); got != "too_many_attempts" {
+			t.Error("the guessers got a new run:", got)
+		}
+	})
+}
+
 // Only what was wrong counts against a network, and a right secret takes its own
 // try back although the network has none.
 func TestANetworkIsCountedForWhatWasWrong(t *testing.T) {
