@@ -39,9 +39,10 @@ func TestTheDocumentsNameTestsAndFilesThatExist(t *testing.T) {
 }
 
 // TestEveryRuleHasATestAndNoNumberIsMissing reads the table of rules: each row
-// says what is attacked, what stops it and which test fails without that.
+// says what is attacked, what stops it and which test fails without that; a
+// letter behind the number is a part of the rule.
 func TestEveryRuleHasATestAndNoNumberIsMissing(t *testing.T) {
-	row := regexp.MustCompile(`^\| (\d+) \|`)
+	row := regexp.MustCompile(`^\| (\d+)[a-z]? \|`)
 	var numbers []string
 	for line := range strings.SplitSeq(read(t, "docs/threat-model.md"), "\n") {
 		m := row.FindStringSubmatch(line)
@@ -55,7 +56,7 @@ func TestEveryRuleHasATestAndNoNumberIsMissing(t *testing.T) {
 		}
 	}
 	want := strings.Fields("1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26")
-	if !slices.Equal(numbers, want) {
+	if numbers = slices.Compact(numbers); !slices.Equal(numbers, want) {
 		t.Errorf("the rows are %v", numbers)
 	}
 }
