@@ -147,8 +147,21 @@ func (t *transaction) Rollback() error {
 	return err
 }
 
+// lost is why nothing may run any more in the transaction in progress. After a
+// deadlock the server has undone it, so that each statement behind the lost one
+// would commit by itself, when a caller dropped its error.
+func (c *conn) lost() error {
+	if c.inside {
+		return c.doomed
+	}
+	return nil
+}
+
 // ExecContext implements driver.ExecerContext.
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if err := c.lost(); err != nil {
+		return nil, err
+	}
 	s, err := c.prepared(ctx, query, len(args))
 	if err != nil {
 		return nil, c.note(err)
@@ -163,6 +176,9 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 
 // QueryContext implements driver.QueryerContext.
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if err := c.lost(); err != nil {
+		return nil, err
+	}
 	s, err := c.prepared(ctx, query, len(args))
 	if err != nil {
 		return nil, c.note(err)

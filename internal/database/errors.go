@@ -127,10 +127,12 @@ func sqliteFault(e *sqlite.Error) fault {
 	return faultNone
 }
 
+const lockWait = 1205
+
 var (
 	// deadlocks are the errors after which a transaction may simply run again:
 	// deadlock, lock wait timeout, record changed since last read (MariaDB 11.8).
-	deadlocks = []uint16{1213, 1205, 1020}
+	deadlocks = []uint16{1213, lockWait, 1020}
 	// busyServer are errors of a server that cannot serve just now.
 	busyServer = []uint16{
 		1040, 1203, 1226, // too many connections
@@ -148,6 +150,13 @@ var (
 		1053, 1077, 1129, 1130, 1158, 1159, 1160, 1161, 1184, 1927, 4031, // shutting down, network, killed
 	}
 )
+
+// hasWaited reports whether a transaction failed because it waited for a lock for
+// as long as the server lets it.
+func hasWaited(err error) bool {
+	e, ok := errors.AsType[*mysql.MySQLError](err)
+	return ok && e.Number == lockWait
+}
 
 // mysqlFault sorts the error numbers of MySQL and MariaDB.
 func mysqlFault(number uint16) fault {

@@ -36,7 +36,7 @@ func admin(t *testing.T, url string) *sql.DB {
 
 // collide runs two writers that lock two rows in opposite order, so that their
 // first tries deadlock. lose is what each does with the error of its second row.
-func collide(t *testing.T, db *database.DB, lose func(error) error) (runs int64) {
+func collide(t *testing.T, db *database.DB, lose func(tx *gorm.DB, err error) error) (runs int64) {
 	t.Helper()
 	addCounter(t, db, 1)
 	addCounter(t, db, 2)
@@ -55,7 +55,7 @@ func collide(t *testing.T, db *database.DB, lose func(error) error) (runs int64)
 				met.Done()
 				met.Wait()
 			}
-			return lose(increment(tx, 2-byte(i)))
+			return lose(tx, increment(tx, 2-byte(i)))
 		})
 	})
 	if a, b := tries(t, db, 1), tries(t, db, 2); a != 2 || b != 2 {
@@ -65,18 +65,61 @@ func collide(t *testing.T, db *database.DB, lose func(error) error) (runs int64)
 }
 
 func TestADeadlockIsRunAgain(t *testing.T) {
-	runs := collide(t, mysqlDB(t), func(err error) error { return err })
+	runs := collide(t, mysqlDB(t), func(_ *gorm.DB, err error) error { return err })
 	if runs < 3 {
 		t.Fatalf("%d runs: there was no deadlock", runs)
 	}
 }
 
 func TestADeadlockWhoseErrorIsDroppedIsRunAgain(t *testing.T) {
-	collide(t, mysqlDB(t), func(error) error { return nil })
+	collide(t, mysqlDB(t), func(*gorm.DB, error) error { return nil })
+}
+
+// The server has undone the transaction, and would commit by itself what comes then.
+func TestNothingIsWrittenBehindADeadlock(t *testing.T) {
+	db := mysqlDB(t)
+	if _, err := db.Exec(t.Context(), "CREATE TABLE behind (id BIGINT AUTO_INCREMENT PRIMARY KEY)"); err != nil {
+		t.Fatal(err)
+	}
+	runs := collide(t, db, func(tx *gorm.DB, _ error) error {
+		return tx.Exec("INSERT INTO behind (id) VALUES (NULL)").Error
+	})
+	var rows int64
+	if err := db.Read(t.Context()).Raw("SELECT COUNT(*) FROM behind").Scan(&rows).Error; err != nil {
+		t.Fatal(err)
+	}
+	if runs < 3 || rows != 2 {
+		t.Errorf("%d runs have left %d rows, want one row of each of the two that succeeded", runs, rows)
+	}
+}
+
+func TestWhoWaitsForALockInVainWaitsTwice(t *testing.T) {
+	url := testkit.MySQLURL(t)
+	db := testkit.Open(t, url, testkit.NewClock().Now)
+	addCounter(t, db, 1)
+	other, err := admin(t, url).BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Rollback() }()
+	if _, err := other.Exec("UPDATE throttle_counters SET tries = 7"); err != nil {
+		t.Fatal(err)
+	}
+	runs := 0
+	err = db.Write(t.Context(), func(tx *gorm.DB) error {
+		runs++
+		if err := tx.Exec("SET SESSION innodb_lock_wait_timeout = 1").Error; err != nil {
+			return err
+		}
+		return increment(tx, 1)
+	})
+	if !isNotNow(err) || runs != 2 {
+		t.Errorf("%d runs, and %v", runs, err)
+	}
 }
 
 func TestADeadlockWhoseErrorIsReplacedIsRunAgain(t *testing.T) {
-	collide(t, mysqlDB(t), func(err error) error {
+	collide(t, mysqlDB(t), func(_ *gorm.DB, err error) error {
 		if err != nil {
 			return fmt.Errorf("wrapped past recognition: %v", err)
 		}

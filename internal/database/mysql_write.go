@@ -10,11 +10,15 @@ import (
 )
 
 const (
-	// maxTries bounds how often a transaction runs that meets deadlocks: with
-	// the waits between them, three to four seconds.
+	// maxTries bounds how often a transaction runs that meets deadlocks, which are
+	// told at once: with the waits between them, three to four seconds.
 	maxTries = 24
 	minWait  = 2 * time.Millisecond
 	maxWait  = 200 * time.Millisecond
+	// maxWaits bounds the tries that each waited for a lock for as long as the
+	// server lets them, five seconds. Whoever holds a lock for longer than two of
+	// those has stopped, and every one that waits keeps a connection.
+	maxWaits = 2
 )
 
 // writeMySQL runs fn in a transaction, again after a deadlock.
@@ -35,11 +39,18 @@ func (d *DB) execMySQL(ctx context.Context, query string, args []any) (rows int6
 }
 
 // retry runs try until it succeeds, fails for good, or was tried often enough.
+// What waits is told from what deadlocks by its error.
 func (d *DB) retry(ctx context.Context, try func() error) error {
+	waits := 0
 	for n := 0; ; n++ {
 		err := try()
 		if err == nil || faultOf(err) != faultDeadlock || n+1 == maxTries {
 			return Unavailable(err)
+		}
+		if hasWaited(err) {
+			if waits++; waits == maxWaits {
+				return Unavailable(err)
+			}
 		}
 		if !sleep(ctx, backoff(n)) {
 			return Unavailable(err)
