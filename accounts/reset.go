@@ -7,6 +7,7 @@ import (
 
 	"gatehouse/audit"
 	"gatehouse/internal/apperr"
+	"gatehouse/internal/database"
 	"gatehouse/mail"
 	"gatehouse/models"
 	"gatehouse/tokens"
@@ -110,7 +111,8 @@ func (s *Service) recordGuess(ctx context.Context, g guess, why error) error {
 	if !tokens.ErrCode.Is(apperr.From(why)) {
 		return why
 	}
-	ctx = context.WithoutCancel(ctx)
+	ctx, cancel := database.Afterwards(ctx)
+	defer cancel()
 	found, err := s.Tokens.Links.ByAttempt(ctx, g.kind, g.attempt)
 	if err != nil {
 		return why // another request has used it up

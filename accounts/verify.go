@@ -98,7 +98,9 @@ func (s *Service) recordWrong(ctx context.Context, in VerifyInput, up signup, wh
 	}
 	e := event(audit.SignupVerified, up.link.Subject, in.Client)
 	e.Outcome, e.Reason = audit.Failure, "password_wrong"
-	if err := s.Audit.Record(context.WithoutCancel(ctx), e); err != nil {
+	ctx, cancel := database.Afterwards(ctx)
+	defer cancel()
+	if err := s.Audit.Record(ctx, e); err != nil {
 		return err
 	}
 	return why

@@ -67,7 +67,7 @@ func (m *Mailer) newWorker() *worker {
 
 // end writes down what was done and hangs up.
 func (w *worker) end(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	ctx, cancel := database.Afterwards(ctx)
 	defer cancel()
 	if err := w.record(ctx); err != nil {
 		w.Log.Warn("mail: the last try can't be written down; the mail may be sent again", "error", err)
@@ -172,13 +172,19 @@ func (w *worker) round(ctx context.Context) (int, error) {
 		}
 		sent, err := w.deliver(ctx, &due[i])
 		if err != nil {
-			return left, errors.Join(err, w.record(context.WithoutCancel(ctx)))
+			return left, errors.Join(err, w.recordAll(ctx))
 		}
 		left += sent
 	}
 	// The mail may have left although the program is being stopped: that has to
 	// be written down, or it would be sent again.
-	return left, w.record(context.WithoutCancel(ctx))
+	return left, w.recordAll(ctx)
+}
+
+func (w *worker) recordAll(ctx context.Context) error {
+	ctx, cancel := database.Afterwards(ctx)
+	defer cancel()
+	return w.record(ctx)
 }
 
 // ahead reports whether a moment is still to come. One that lies further ahead

@@ -9,6 +9,7 @@ import (
 	"gatehouse/accounts"
 	"gatehouse/audit"
 	"gatehouse/internal/apperr"
+	"gatehouse/internal/database"
 	"gatehouse/internal/passwords"
 	"gatehouse/internal/ratelimit"
 	"gatehouse/internal/secrets"
@@ -174,7 +175,9 @@ func (f *Flow) refuseWrong(ctx context.Context, action audit.Action, t try, s sl
 
 // wrong counts and records a secret that was looked at and opened nothing.
 func (f *Flow) wrong(ctx context.Context, action audit.Action, t try, s slot, why *apperr.Error) error {
-	return f.DB.Write(context.WithoutCancel(ctx), func(tx *gorm.DB) error {
+	ctx, cancel := database.Afterwards(ctx)
+	defer cancel()
+	return f.DB.Write(ctx, func(tx *gorm.DB) error {
 		if err := f.throttle.blame(tx, s); err != nil {
 			return err
 		}
@@ -186,7 +189,9 @@ func (f *Flow) wrong(ctx context.Context, action audit.Action, t try, s slot, wh
 // was typed: people type passwords into the wrong field. It is written even
 // when the caller is gone, or guessing without waiting would leave no trace.
 func (f *Flow) refuse(ctx context.Context, action audit.Action, t try, why *apperr.Error) error {
-	if err := f.Audit.Record(context.WithoutCancel(ctx), t.refusal(action, why)); err != nil {
+	ctx, cancel := database.Afterwards(ctx)
+	defer cancel()
+	if err := f.Audit.Record(ctx, t.refusal(action, why)); err != nil {
 		return err
 	}
 	return why

@@ -195,7 +195,7 @@ func (t *throttle) giveBack(ctx context.Context, s slot) {
 	if s.run == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	ctx, cancel := database.Afterwards(ctx)
 	defer cancel()
 	// A failure leaves one try counted too many, which is the safe side. A run is
 	// open again only if its delay is that of this try.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"gatehouse/internal/apperr"
+	"gatehouse/internal/database"
 	"gatehouse/internal/ratelimit"
 	"gatehouse/models"
 )
@@ -39,7 +40,9 @@ func (l *Links) ReturnSecret(ctx context.Context, id models.ID, rule ratelimit.R
 	if rule.Off() {
 		return nil
 	}
-	_, err := l.deps.DB.Exec(context.WithoutCancel(ctx), `UPDATE one_time_tokens SET secret_until = secret_until - ?
+	ctx, cancel := database.Afterwards(ctx)
+	defer cancel()
+	_, err := l.deps.DB.Exec(ctx, `UPDATE one_time_tokens SET secret_until = secret_until - ?
  WHERE id = ? AND secret_until > 0`, share(rule), id)
 	return err
 }

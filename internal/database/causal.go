@@ -22,7 +22,9 @@ func (d *DB) CausalRead(ctx context.Context, fn func(tx *gorm.DB) error) error {
 		return Unavailable(err)
 	}
 	defer func() {
-		_, _ = c.ExecContext(context.WithoutCancel(ctx), "SET SESSION wsrep_sync_wait = DEFAULT")
+		ctx, cancel := Afterwards(ctx)
+		defer cancel()
+		_, _ = c.ExecContext(ctx, "SET SESSION wsrep_sync_wait = DEFAULT")
 	}()
 	return Unavailable(fn(d.on(ctx, c)))
 }

@@ -372,3 +372,18 @@ func TestRowsScanIntoMaps(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatIsWrittenAfterwardsOutlivesItsCallerAndEnds(t *testing.T) {
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	ctx, cancel := database.Afterwards(gone)
+	defer cancel()
+	if _, ends := ctx.Deadline(); ctx.Err() != nil || !ends {
+		t.Fatalf("ended: %v; ends: %v", ctx.Err(), ends)
+	}
+	testkit.EachDB(t, func(t *testing.T, db *database.DB) {
+		if err := db.Write(ctx, func(tx *gorm.DB) error { return tx.Exec(insertCounter, bucket(9), 1).Error }); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

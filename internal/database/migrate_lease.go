@@ -33,7 +33,9 @@ func (d *DB) exclusively(ctx context.Context, fn func(context.Context) error) er
 		return migrateError(err)
 	}
 	defer func() {
-		_ = d.Write(context.WithoutCancel(ctx), func(tx *gorm.DB) error {
+		ctx, cancel := Afterwards(ctx)
+		defer cancel()
+		_ = d.Write(ctx, func(tx *gorm.DB) error {
 			return lease.Release(tx.Statement.Context, tx, migrationLease, holder)
 		})
 	}()

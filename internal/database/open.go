@@ -167,6 +167,18 @@ func (d *DB) Write(ctx context.Context, fn func(tx *gorm.DB) error) error {
 	})
 }
 
+// afterwards is how long a write may take that does not end with its caller, as
+// long as it may wait for one lock.
+const afterwards = 5 * time.Second
+
+// Afterwards is ctx for what has to be written even when the caller is gone, such
+// as the record of what was refused: whoever could end it by hanging up would leave
+// no trace. It ends by itself after five seconds, because a connection that waits
+// for somebody else's lock must not be kept from everybody.
+func Afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), afterwards)
+}
+
 // Exec runs one statement in a transaction of its own and returns how many rows
 // it changed: one round trip on MySQL, a part of the group on SQLite.
 func (d *DB) Exec(ctx context.Context, query string, args ...any) (int64, error) {
