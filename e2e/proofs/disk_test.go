@@ -138,7 +138,19 @@ func (d *disk) possible() error {
 		}
 		return nil
 	}
-	if err := errors.Join(d.spoil(nil), d.restore(nil)); err != nil {
+	// A file system in memory takes the flag, and the next write as well.
+	open, err := os.Create(d.folder + "/open")
+	if err != nil {
+		return err
+	}
+	defer open.Close()
+	defer os.Remove(open.Name())
+	err = d.spoil(nil)
+	_, written := open.WriteString("?")
+	if err = errors.Join(err, d.restore(nil)); err == nil && written == nil {
+		err = errors.New("the file system of " + d.folder + " lets a file that is open be written to, whatever its flags say")
+	}
+	if err != nil {
 		return fmt.Errorf("%w: %v", errNotHere, err)
 	}
 	return nil
