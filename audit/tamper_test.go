@@ -198,6 +198,25 @@ func TestEveryKindOfTamperingIsFoundAndLocated(t *testing.T) {
 				}
 			},
 		},
+		"a row is put into a batch before the first": {
+			func(t *testing.T, db *database.DB, r rows) {
+				tamper(t, db, `INSERT INTO audit_batches (seq, prev_hash, body, hash, sealed_at)
+ SELECT -1, prev_hash, body, hash, sealed_at FROM audit_batches WHERE seq = 1`)
+				tamper(t, db, "UPDATE audit_events SET batch = -1, outcome = ? WHERE id = ?", "failure", r[1][2].ID)
+			},
+			func(r rows) []Finding {
+				return []Finding{{EventMoved, 1, r[1][2].ID, 3}, {Fault: BatchUnlinked, Batch: -1}, {EventInserted, -1, r[1][2].ID, 0}}
+			},
+		},
+		"the address is blanked and a row of the chain is made to say that it was erased": {
+			func(t *testing.T, db *database.DB, r rows) {
+				tamper(t, db, "UPDATE audit_events SET personal = NULL, salt = ? WHERE id = ?", []byte{}, r[2][0].ID)
+				tamper(t, db, "UPDATE audit_events SET action = ?, subject_id = ? WHERE id = ?", string(PersonErased), r[2][0].SubjectID, r[1][0].ID)
+			},
+			func(r rows) []Finding {
+				return []Finding{{EventChanged, 1, r[1][0].ID, 1}, {EventErased, 2, r[2][0].ID, 1}}
+			},
+		},
 		"two batches change places": {
 			func(t *testing.T, db *database.DB, _ rows) {
 				tamper(t, db, "UPDATE audit_batches SET seq = 9 WHERE seq = 1")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 
 	"gorm.io/gorm"
 
@@ -20,7 +21,7 @@ func (l *Log) Verify(ctx context.Context) (Report, error) {
 
 // VerifyAgainst is Verify that compares the chain with checkpoints as well.
 func (l *Log) VerifyAgainst(ctx context.Context, a Against) (Report, error) {
-	v := verifier{ctx: ctx, log: l, erased: map[models.ID][]Finding{}, witness: newWitness(a)}
+	v := verifier{ctx: ctx, log: l, erased: map[models.ID][]Finding{}, recorded: map[models.ID]bool{}, witness: newWitness(a)}
 	v.report.HeadHash = make([]byte, sha256.Size)
 	for {
 		batch, err := v.next()
@@ -47,8 +48,10 @@ type verifier struct {
 	report  Report
 	witness *witness
 	// erased holds the blank rows of each subject until it is known whether
-	// their erasure was recorded.
-	erased map[models.ID][]Finding
+	// their erasure was recorded, and recorded who was erased according to rows
+	// that are what was sealed.
+	erased   map[models.ID][]Finding
+	recorded map[models.ID]bool
 }
 
 func (v *verifier) read() *gorm.DB { return v.log.db.Read(v.ctx) }
@@ -122,6 +125,9 @@ func (v *verifier) row(at Finding, row *models.AuditEvent, sealed []byte) error 
 	if !bytes.Equal(eventHash(row), sealed) {
 		at.Fault = EventChanged
 		v.report.add(at)
+	} else if row.Action == string(PersonErased) {
+		v.recorded[row.SubjectID] = true
+		delete(v.erased, row.SubjectID)
 	}
 	v.personal(at, row)
 	if row.Action == string(DatabaseWentBack) {
@@ -133,6 +139,9 @@ func (v *verifier) row(at Finding, row *models.AuditEvent, sealed []byte) error 
 func (v *verifier) personal(at Finding, row *models.AuditEvent) {
 	if row.Personal == nil && len(row.Salt) == 0 {
 		v.report.Erased++
+		if v.recorded[row.SubjectID] {
+			return
+		}
 		at.Fault = EventErased
 		if held := v.erased[row.SubjectID]; len(held) < maxFindings {
 			v.erased[row.SubjectID] = append(held, at)
@@ -148,7 +157,7 @@ func (v *verifier) personal(at Finding, row *models.AuditEvent) {
 // finish looks at what only the whole chain can tell.
 func (v *verifier) finish() (Report, error) {
 	for subject, blank := range v.erased {
-		recorded, err := v.erasureRecorded(subject)
+		recorded, err := v.justErased(subject)
 		if err != nil {
 			return Report{}, err
 		}
@@ -158,7 +167,7 @@ func (v *verifier) finish() (Report, error) {
 			}
 		}
 	}
-	if err := v.strays(); err != nil {
+	if err := errors.Join(v.before(), v.strays()); err != nil {
 		return Report{}, err
 	}
 	v.report.Disputes = v.witness.disputes(v.report.Head, v.report.HeadAt)
@@ -167,11 +176,25 @@ func (v *verifier) finish() (Report, error) {
 	return v.report, database.Unavailable(err)
 }
 
-func (v *verifier) erasureRecorded(subject models.ID) (bool, error) {
+// justErased reports whether an erasure is on record that the walk has not seen,
+// because it is so new. A row of the chain that is not what was sealed records
+// nothing: whoever blanks a row may write that one, too.
+func (v *verifier) justErased(subject models.ID) (bool, error) {
 	var n int64
 	err := v.read().Model(&models.AuditEvent{}).
-		Where("subject_id = ? AND action = ?", subject, string(PersonErased)).Count(&n).Error
+		Where("subject_id = ? AND action = ? AND (batch IS NULL OR batch > ?)", subject, string(PersonErased), v.report.Head).Count(&n).Error
 	return n > 0, database.Unavailable(err)
+}
+
+// before finds batches before the first one. The walk does not come to them, and
+// rows that name them would pass for sealed.
+func (v *verifier) before() error {
+	var found []models.AuditBatch
+	err := v.read().Select("seq").Where("seq < 1").Order("seq").Limit(maxFindings).Find(&found).Error
+	for _, b := range found {
+		v.report.add(Finding{Fault: BatchUnlinked, Batch: b.Seq})
+	}
+	return database.Unavailable(err)
 }
 
 // strays finds rows that name a batch past the end or before the beginning:
@@ -180,18 +203,18 @@ func (v *verifier) erasureRecorded(subject models.ID) (bool, error) {
 func (v *verifier) strays() error {
 	var rows []models.AuditEvent
 	err := v.read().Select("id", "batch").
-		Where("(batch > ? OR batch < 1) AND NOT EXISTS (SELECT 1 FROM audit_batches WHERE seq = audit_events.batch)", v.report.Head).
+		Where("batch < 1 OR (batch > ? AND NOT EXISTS (SELECT 1 FROM audit_batches WHERE seq = audit_events.batch))", v.report.Head).
 		Order("batch").Limit(maxFindings).Find(&rows).Error
 	if err != nil {
 		return database.Unavailable(err)
 	}
-	var last int64
+	var missing int64
 	for _, row := range rows {
-		if *row.Batch != last {
-			last = *row.Batch
-			v.report.add(Finding{Fault: BatchMissing, Batch: last})
+		if batch := *row.Batch; batch > v.report.Head && batch != missing {
+			missing = batch
+			v.report.add(Finding{Fault: BatchMissing, Batch: batch})
 		}
-		v.report.add(Finding{Fault: EventInserted, Batch: last, Event: row.ID})
+		v.report.add(Finding{Fault: EventInserted, Batch: *row.Batch, Event: row.ID})
 	}
 	return nil
 }
