@@ -140,9 +140,11 @@ func (w *witness) before(c Checkpoint) (found Checkpoint) {
 	return found
 }
 
+// newest goes by the batch: one that was signed while the clock was ahead would be
+// the newest for as long as that. A head that was noted by hand has no time.
 func (w *witness) newest() (newest Checkpoint) {
 	for _, c := range w.Checkpoints {
-		if !c.At.Before(newest.At) {
+		if !c.At.IsZero() && cmp.Or(cmp.Compare(c.Batch, newest.Batch), c.At.Compare(newest.At)) >= 0 {
 			newest = c
 		}
 	}

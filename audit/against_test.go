@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -241,6 +242,20 @@ func TestAFileThatLostItsEndIsSeenByItsAge(t *testing.T) {
 	r := w.verify(t)
 	if r.OK() || r.Disputes[0].Fault != CheckpointOld || r.Disputes[0].Checkpoint.Batch != 4 || r.Disputes[0].Head != 12 {
 		t.Errorf("%+v", r)
+	}
+}
+
+func TestACheckpointOfAClockThatWasAheadHidesNoEndThatWasCutOff(t *testing.T) {
+	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	ahead, last, noted := Checkpoint{Batch: 1, At: noon.Add(720 * time.Hour)}, Checkpoint{Batch: 2, At: noon}, Checkpoint{Batch: 3}
+	w := newWitness(Against{Every: time.Hour, Checkpoints: []Checkpoint{ahead, last, noted}})
+	for age, old := range map[time.Duration]bool{2 * time.Hour: false, 5 * time.Hour: true} {
+		found := slices.ContainsFunc(w.disputes(4, noon.Add(age)), func(d Dispute) bool {
+			return d.Fault == CheckpointOld && d.Checkpoint.Batch == last.Batch
+		})
+		if found != old {
+			t.Errorf("%s after the newest checkpoint: %t, want %t", age, found, old)
+		}
 	}
 }
 
