@@ -93,6 +93,13 @@ func (c *Checkpoints) maySend() bool {
 	return c.wait == 0 || !c.Wall().Before(c.sendAt)
 }
 
+// hasFailed says that something waits that this node could not send.
+func (c *Checkpoints) hasFailed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.wait > 0
+}
+
 func (c *Checkpoints) failed() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()

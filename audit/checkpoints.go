@@ -3,6 +3,7 @@ package audit
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -37,10 +38,11 @@ type Checkpoints struct {
 	log     *Log
 	started time.Time
 
-	mu      sync.Mutex
-	looked  bool       // for the last one in File
-	last    Checkpoint // that this process wrote, or found in File at its start
-	wroteAt time.Time
+	mu       sync.Mutex
+	looked   bool       // for the last one in File
+	last     Checkpoint // that this process wrote, or found in File at its start
+	wroteAt  time.Time  // to File
+	queuedAt time.Time  // for URL
 	// After a failure the receiver is left alone until then.
 	sendAt time.Time
 	wait   time.Duration
@@ -61,33 +63,40 @@ func (c *Checkpoints) Keys() []PublicKey { return append([]PublicKey{c.Key.Publi
 // Due writes a checkpoint when it is time, and sends what waits. It is for the one
 // node that holds the lease.
 func (c *Checkpoints) Due(ctx context.Context) error {
-	if c.due(time.Time{}, c.Every) {
-		if err := c.Write(ctx); err != nil {
-			return err
-		}
-	}
-	return c.Send(ctx)
+	_, err := c.writeDue(ctx, time.Time{}, c.Every)
+	return errors.Join(err, c.Send(ctx))
 }
 
 // Overdue writes one on a node that does not hold the lease and has not written for
-// twice as long. A lease is a row, and so whoever has the database can keep it from
-// everybody: that must not end the checkpoints.
+// twice as long, and sends it. A lease is a row, and so whoever has the database can
+// keep it from everybody: that must not end the checkpoints.
 func (c *Checkpoints) Overdue(ctx context.Context) error {
-	if c.due(c.started, 2*c.Every) {
-		return c.Write(ctx)
+	wrote, err := c.writeDue(ctx, c.started, 2*c.Every)
+	if wrote || c.hasFailed() {
+		err = errors.Join(err, c.Send(ctx))
 	}
-	return nil
+	return err
+}
+
+// writeDue writes where that is due, and reports whether it was anywhere.
+func (c *Checkpoints) writeDue(ctx context.Context, from time.Time, after time.Duration) (bool, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	file := c.File != "" && c.due(c.wroteAt, from, after)
+	url := c.URL != "" && c.due(c.queuedAt, from, after)
+	if !file && !url {
+		return false, nil
+	}
+	return true, c.write(ctx, file, url)
 }
 
 // due also says yes when the clock was set back, so that it never waits for long.
-func (c *Checkpoints) due(from time.Time, after time.Duration) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.wroteAt.After(from) {
-		from = c.wroteAt
+func (c *Checkpoints) due(last, from time.Time, after time.Duration) bool {
+	if last.After(from) {
+		from = last
 	}
 	passed := c.Wall().Sub(from)
-	return c.On() && (passed >= after || passed < 0)
+	return passed >= after || passed < 0
 }
 
 // Write seals what is new, signs where the chain is then, and writes it down. It
@@ -95,24 +104,36 @@ func (c *Checkpoints) due(from time.Time, after time.Duration) bool {
 func (c *Checkpoints) Write(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.write(ctx, c.File != "", c.URL != "")
+}
+
+// write writes to the file, for the receiver, or both; neither waits for the other
+// to work again.
+func (c *Checkpoints) write(ctx context.Context, file, url bool) error {
 	c.lookBack()
 	point, note, err := c.make(ctx)
 	if err != nil || note == "" {
 		return err
 	}
-	c.compare(ctx, point)
-	if c.File != "" {
-		if err := appendNote(c.File, note); err != nil {
-			return fmt.Errorf("AUDIT_CHECKPOINT_FILE: %w", err)
+	compared := c.compare(ctx, point)
+	var written, queued error
+	if file {
+		if written = appendNote(c.File, note); written == nil {
+			c.wroteAt = c.Wall()
+		} else {
+			written = fmt.Errorf("AUDIT_CHECKPOINT_FILE: %w", written)
 		}
 	}
-	if c.URL != "" {
-		if err := c.queue(ctx, note); err != nil {
-			return err
+	if url {
+		if queued = c.queue(ctx, note); queued == nil {
+			c.queuedAt = c.Wall()
 		}
 	}
-	c.last, c.wroteAt = point, c.Wall()
-	return nil
+	err = errors.Join(compared, written, queued)
+	if err == nil {
+		c.last = point
+	}
+	return err
 }
 
 // Make signs a checkpoint of this moment and writes it nowhere; "" for a log in
@@ -163,15 +184,20 @@ func (c *Checkpoints) lookBack() {
 }
 
 // compare says so at once when the chain is not what it was at the last checkpoint.
-// The new one is written all the same: what is known cannot be less for it.
-func (c *Checkpoints) compare(ctx context.Context, now Checkpoint) {
+// The new one is written all the same: what is known cannot be less for it. After an
+// error the next one is compared with the same checkpoint.
+func (c *Checkpoints) compare(ctx context.Context, now Checkpoint) error {
 	if c.last.Batch == 0 {
-		return
+		return nil
 	}
 	var then []models.AuditBatch
 	err := c.log.db.Read(ctx).Select("seq", "hash").Where("seq = ?", c.last.Batch).Find(&then).Error
-	if err == nil && (len(then) == 0 || !bytes.Equal(then[0].Hash, c.last.Hash)) {
+	if err != nil {
+		return database.Unavailable(err)
+	}
+	if len(then) == 0 || !bytes.Equal(then[0].Hash, c.last.Hash) {
 		c.Log.ErrorContext(ctx, "the audit log is not what it was: run audit verify with the checkpoints",
 			"checkpoint", c.last.String(), "batch", c.last.Batch, "head", now.Batch)
 	}
+	return nil
 }

@@ -193,6 +193,87 @@ func TestAFileThatCannotBeWrittenIsAnErrorAndTriedAgain(t *testing.T) {
 	}
 }
 
+func TestAFileThatCannotBeWrittenKeepsNothingFromTheReceiver(t *testing.T) {
+	w, r := watch(t, testkit.DB(t)), receive(t)
+	record(t, w.Log, 1, models.NewID())
+	c := w.sending(t, r)
+	c.File = filepath.Join(t.TempDir(), "not", "there")
+	for range 4 {
+		if err := c.Due(t.Context()); err == nil || !strings.Contains(err.Error(), "AUDIT_CHECKPOINT_FILE") {
+			t.Error(err)
+		}
+		w.wall.Advance(30 * time.Second)
+	}
+	if n := len(r.sent()); n != 1 {
+		t.Errorf("sent %d times in two minutes, want once", n)
+	}
+	w.wall.Advance(time.Hour)
+	_ = c.Due(t.Context())
+	c.File = w.file
+	due(t, c)
+	if sent, list := len(r.sent()), w.written(t); sent != 2 || len(list) != 1 {
+		t.Errorf("sent %d times and written %v, want 2 and the one that was behind", sent, list)
+	}
+}
+
+func TestALeaseThatSomebodyKeepsDoesNotSilenceTheReceiver(t *testing.T) {
+	w, r := watch(t, testkit.DB(t)), receive(t)
+	record(t, w.Log, 1, models.NewID())
+	c := w.sending(t, r)
+	r.set(503)
+	w.wall.Advance(2 * time.Hour)
+	if err := c.Overdue(t.Context()); err == nil {
+		t.Error("a refusal is no error")
+	}
+	r.set(0)
+	for _, step := range []struct {
+		wait time.Duration
+		want int
+	}{{sendLongest, 1}, {time.Hour, 1}, {time.Hour, 2}} {
+		w.wall.Advance(step.wait)
+		if err := c.Overdue(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(r.sent()); n != step.want {
+			t.Errorf("after %s more: sent %d times, want %d", step.wait, n, step.want)
+		}
+	}
+}
+
+// The alarm must not be lost because the database was away for a moment.
+func TestAComparisonThatFailedIsMadeAgain(t *testing.T) {
+	db := testkit.DB(t)
+	w := watch(t, db)
+	var said strings.Builder
+	w.points.Log = slog.New(slog.NewTextHandler(&said, nil))
+	w.hour(t)
+	tamper(t, db, "UPDATE audit_events SET action = ? WHERE batch = 2", "nothing")
+	relink(t, db, 2)
+	failing, away := true, errors.New("away")
+	err := db.Read(t.Context()).Callback().Query().Before("gorm:query").Register("away", func(tx *gorm.DB) {
+		// Of the questions after batches, this one alone has no order.
+		_, ordered := tx.Statement.Clauses["ORDER BY"]
+		if _, batches := tx.Statement.Dest.(*[]models.AuditBatch); failing && batches && !ordered {
+			_ = tx.AddError(away)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.wall.Advance(time.Hour)
+	if err := w.points.Due(t.Context()); !errors.Is(err, away) {
+		t.Error(err)
+	}
+	failing = false
+	w.hour(t)
+	if !strings.Contains(said.String(), "the audit log is not what it was") {
+		t.Errorf("nothing was said: %s", said.String())
+	}
+	if n := len(w.written(t)); n != 3 {
+		t.Errorf("%d checkpoints, want 3", n)
+	}
+}
+
 func TestAChangedChainIsToldAtTheNextCheckpointAlsoAfterARestart(t *testing.T) {
 	for name, restart := range map[string]bool{"in one process": false, "after a restart": true} {
 		t.Run(name, func(t *testing.T) {
