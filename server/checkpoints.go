@@ -3,9 +3,11 @@ package server
 import (
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"net/netip"
 	"net/url"
 	"slices"
+	"sync"
 	"time"
 
 	"gatehouse/audit"
@@ -17,6 +19,9 @@ import (
 
 // checkpointTick is how often it is asked whether a checkpoint is due.
 const checkpointTick = 30 * time.Second
+
+// lastCheckpointWait is how long a stop waits for the last checkpoint.
+const lastCheckpointWait = 3 * time.Second
 
 // checkpointOptions make the key that signs checkpoints from SECRET_KEY. It is not
 // in the ring: whoever has the database could delete it there and have a new one
@@ -67,19 +72,23 @@ func (r *Rooms) addCheckpointJobs(runner *jobs.Runner) {
 }
 
 // lastCheckpoint covers what happened until this server stopped. What cannot be
-// sent in time waits in the database.
+// sent in time waits in the database, and a file that hangs, as one of a network
+// can, keeps no server from stopping.
 func (r *Rooms) lastCheckpoint(ctx context.Context) {
 	if !r.Checkpoints.On() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, lastCheckpointWait)
 	defer cancel()
-	err := r.Checkpoints.Write(ctx)
-	if err == nil {
-		err = r.Checkpoints.Send(ctx)
-	}
-	if err != nil {
-		r.Logger.Error("the last checkpoint of the audit log", "error", err)
+	var last sync.WaitGroup
+	last.Go(func() {
+		if err := errors.Join(r.Checkpoints.Write(ctx), r.Checkpoints.Send(ctx)); err != nil {
+			r.Logger.Error("the last checkpoint of the audit log", "error", err)
+		}
+	})
+	waitAtMost(ctx, &last)
+	if ctx.Err() != nil {
+		r.Logger.Error("the last checkpoint of the audit log took too long", "waited", lastCheckpointWait.String())
 	}
 }
 
