@@ -30,7 +30,7 @@ func (a *app) apiPassword(c *gin.Context) error {
 	me, by := whoIs(c), a.by(c)
 	proof, _, err := a.SignIn.Reauth(ctx, signin.Reproof{User: me.user, Session: me.session, Secret: in.CurrentPassword, Client: by})
 	if err != nil {
-		return err
+		return wrongPassword("current_password", err)
 	}
 	if err := a.Accounts.ChangePassword(ctx, proof, in.NewPassword, me.session, by); err != nil {
 		return err

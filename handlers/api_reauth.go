@@ -55,6 +55,7 @@ func (a *app) apiReauth(c *gin.Context) error {
 	for _, r := range proofs {
 		r.User, r.Session, r.Client = me.user, me.session, a.by(c)
 		_, _, err := a.SignIn.Reauth(c.Request.Context(), r)
+		err = wrongPassword("password", err)
 		if err != nil && !tokens.ErrNoSession.Is(err) {
 			err = middleware.WithCode("invalid_credentials", err)
 		}

@@ -388,7 +388,8 @@ func TestChangesOfSessionsAndTokensAskForAFreshProof(t *testing.T) {
 	b.Post("/account/tokens", "show", "access").Leads("/account/reauth?return_to=%2Faccount%2Ftokens")
 	b.Post("/account/sessions", "others", "1").Leads("/account/reauth?return_to=%2Faccount%2Fsessions")
 	b.Get("/account/reauth?return_to=%2Faccount%2Ftokens").Is(200).Has(`value="/account/tokens"`)
-	b.Post("/account/reauth", "password", "wrong", "return_to", "/account/tokens").Is(401).Has(`value="/account/tokens"`)
+	b.Post("/account/reauth", "password", "wrong", "return_to", "/account/tokens").Is(401).
+		Has(`value="/account/tokens"`, "That password isn’t right.").Lacks("That name")
 	b.Post("/account/reauth", "password", password, "return_to", "/account/tokens").Leads("/account/tokens")
 	b.Post("/account/tokens", "show", "access").Is(200)
 
@@ -396,7 +397,7 @@ func TestChangesOfSessionsAndTokensAskForAFreshProof(t *testing.T) {
 	if !strings.Contains(step.Header.Get("WWW-Authenticate"), "insufficient_user_authentication") {
 		t.Error("RFC 9470: no challenge")
 	}
-	p.Post("/api/v1/reauth", "password", "wrong").Fails(401, "invalid_credentials")
+	p.Post("/api/v1/reauth", "password", "wrong").Fails(401, "invalid_credentials").Has(`"password":"That password isn’t right.`)
 	fresh := p.Post("/api/v1/reauth", "password", password).Is(200)
 	p.Access = fresh.Text("access_token")
 	p.Call("DELETE", "/api/v1/me/sessions", nil).Is(204)
@@ -428,7 +429,7 @@ func TestANewPasswordEndsEveryOtherSession(t *testing.T) {
 	s := testserver.New(t)
 	s.User(mara, "mara", password)
 	b, other, p := s.Browser().Login("mara", password), s.Browser().Login("mara", password), s.Program().Login("mara", password)
-	b.Post("/account/security", "current_password", "wrong", "new_password", fresh).Is(401)
+	b.Post("/account/security", "current_password", "wrong", "new_password", fresh).Is(401).Has("That password isn’t right.").Lacks("That name")
 	b.Post("/account/security", "current_password", password, "new_password", "short").Is(422).Lacks(`value="short"`)
 	b.Post("/account/security", "new_password", fresh).Is(422)
 	other.Get("/account").Is(200)
@@ -438,7 +439,8 @@ func TestANewPasswordEndsEveryOtherSession(t *testing.T) {
 	p.Call("GET", "/auth", nil).Fails(401, "invalid_token")
 	p.Post("/api/v1/login", "username", "mara", "password", password).Fails(401, "invalid_credentials")
 	p.Login("mara", fresh)
-	p.Post("/api/v1/me/password", "current_password", "wrong", "new_password", password).Fails(401, "invalid_credentials")
+	p.Post("/api/v1/me/password", "current_password", "wrong", "new_password", password).Fails(401, "invalid_credentials").
+		Has(`"current_password":"That password isn’t right.`)
 	p.Post("/api/v1/me/password", "current_password", fresh, "new_password", "short").Fails(422, "validation_failed")
 	p.Post("/api/v1/me/password", "current_password", fresh, "new_password", password).Is(204)
 	b.Get("/account").Leads("/login?return_to=%2Faccount")

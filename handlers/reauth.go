@@ -6,6 +6,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"gatehouse/internal/apperr"
 	"gatehouse/internal/websession"
 	"gatehouse/middleware"
 	"gatehouse/signin"
@@ -51,6 +52,7 @@ func (a *app) reauth(c *gin.Context) error {
 	typed.Method = proof.Method
 	if err == nil {
 		_, err = a.prove(c, middleware.Session(c), proof)
+		err = wrongPassword("password", err)
 	}
 	if err != nil {
 		return a.mistake(c, err, func(status int, p middleware.Problem) error { return a.reauthPage(c, status, typed, p) })
@@ -117,4 +119,14 @@ func (a *app) prove(c *gin.Context, s *tokens.Session, r signin.Reproof) (tokens
 		websession.Renew(c, started)
 	}
 	return proof, err
+}
+
+// wrongPassword blames the one field that was asked for. Who is signed in typed
+// no name, and the words of the sign-in would have them look for it. The words
+// tell nothing that a stranger could ask for: the account is known already.
+func wrongPassword(field string, err error) error {
+	if apperr.Reason(err) != "invalid_credentials" {
+		return err
+	}
+	return apperr.From(err).WithField(field, apperr.Field{Reason: "wrong"})
 }

@@ -44,7 +44,7 @@ func (a *app) newPassword(c *gin.Context, s *tokens.Session, form middleware.For
 	}
 	proof, err := a.prove(c, s, signin.Reproof{Secret: current})
 	if err != nil {
-		return err
+		return wrongPassword("current_password", err)
 	}
 	by := a.byBrowser(c)
 	if err := a.Accounts.ChangePassword(c.Request.Context(), proof, fresh, s.ID, by); err != nil {
