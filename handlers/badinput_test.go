@@ -181,3 +181,21 @@ func TestNoSecretReachesTheLog(t *testing.T) {
 		}
 	}
 }
+
+// The words reach the program that has to be mended: which name, and what would
+// be right behind it.
+func TestAProgramIsToldWhereItsJSONIsWrong(t *testing.T) {
+	s := testserver.New(t)
+	for body, want := range map[string]string{
+		`{"username":5,"password":"x"}`:      `"fields":{"username":"Send text, in quotes."}`,
+		`{"user":"mara","password":"x"}`:     `"fields":{"user":"This call doesn’t know that name. It knows: username, password.`,
+		`{"username":"mara","username":"x"}`: `"fields":{"username":"This stands in the JSON twice. Send it once."}`,
+		`{"username":"mara" "password":"x"}`: "near byte",
+		" ":                                  "The body is empty.",
+		`{}`:                                 `"fields":{"password":"This is needed.","username":"This is needed."}`,
+		`{"username":"` + strings.Repeat("a", 70000) + `"}`: "at most 64 KB",
+		`{"username":` + strings.Repeat("[", 20) + `}`:      "at most 8 levels",
+	} {
+		s.Program().Raw("POST", "/api/v1/login", body).Has(want)
+	}
+}

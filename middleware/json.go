@@ -7,7 +7,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"reflect"
 	"strings"
 	"unicode/utf8"
 
@@ -71,8 +70,8 @@ func readBody(r *http.Request) ([]byte, error) {
 	if err == nil {
 		return body, nil
 	}
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, apperr.New(apperr.TooLarge, "body_too_large")
+	if capped, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, tooLarge(capped.Limit)
 	}
 	return nil, apperr.Wrap(apperr.Malformed, "body_unreadable", err)
 }
@@ -80,6 +79,9 @@ func readBody(r *http.Request) ([]byte, error) {
 func unmarshalStrict(body []byte, dst any) error {
 	if !utf8.Valid(body) {
 		return malformed("not_utf8")
+	}
+	if len(bytes.TrimSpace(body)) == 0 {
+		return malformed("json_empty")
 	}
 	scan := scanner{dec: json.NewDecoder(bytes.NewReader(body)), known: jsonNames(dst)}
 	scan.dec.UseNumber()
@@ -89,7 +91,7 @@ func unmarshalStrict(body []byte, dst any) error {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(dst); err != nil {
-		return apperr.Wrap(apperr.Malformed, "json_type", err)
+		return scan.known.wrongType(err)
 	}
 	return nil
 }
@@ -97,13 +99,13 @@ func unmarshalStrict(body []byte, dst any) error {
 // scanner walks the tokens of a document once, before it is decoded.
 type scanner struct {
 	dec   *json.Decoder
-	known map[string]bool // field name -> may be null
+	known names
 }
 
 func (s *scanner) document() error {
 	first, err := s.dec.Token()
 	if err != nil {
-		return apperr.Wrap(apperr.Malformed, "json_syntax", err)
+		return s.syntax(err)
 	}
 	if first != json.Delim('{') {
 		return malformed("json_object")
@@ -117,6 +119,11 @@ func (s *scanner) document() error {
 	return nil
 }
 
+// syntax says where the JSON ended that could be read.
+func (s *scanner) syntax(err error) error {
+	return apperr.Wrap(apperr.Malformed, "json_syntax", err).WithParam("Byte", s.dec.InputOffset())
+}
+
 func (s *scanner) object(depth int) error {
 	seen := map[string]bool{}
 	for s.dec.More() {
@@ -125,14 +132,13 @@ func (s *scanner) object(depth int) error {
 			return err
 		}
 		if seen[key] {
-			return malformed("json_duplicate")
+			return blame("json_duplicate", key, apperr.Field{Reason: "json_twice"})
 		}
 		seen[key] = true
-		nullable, known := s.known[key]
-		if depth == 1 && !known {
-			return malformed("json_unknown")
+		if depth == 1 && s.known.types[key] == nil {
+			return s.known.unknown(key)
 		}
-		if err := s.value(depth, nullable || depth > 1); err != nil {
+		if err := s.value(depth, key); err != nil {
 			return err
 		}
 	}
@@ -141,7 +147,7 @@ func (s *scanner) object(depth int) error {
 
 func (s *scanner) array(depth int) error {
 	for s.dec.More() {
-		if err := s.value(depth, true); err != nil {
+		if err := s.value(depth, ""); err != nil {
 			return err
 		}
 	}
@@ -150,20 +156,22 @@ func (s *scanner) array(depth int) error {
 
 func (s *scanner) close() error {
 	if _, err := s.dec.Token(); err != nil {
-		return apperr.Wrap(apperr.Malformed, "json_syntax", err)
+		return s.syntax(err)
 	}
 	return nil
 }
 
-func (s *scanner) value(depth int, nullable bool) error {
+// value reads what stands behind key, or an element of an array. Only what is
+// deeper than our own names may be null anywhere.
+func (s *scanner) value(depth int, key string) error {
 	t, err := s.dec.Token()
 	switch {
 	case err != nil:
-		return apperr.Wrap(apperr.Malformed, "json_syntax", err)
+		return s.syntax(err)
 	case depth >= maxDepth:
-		return malformed("json_depth")
-	case t == nil && !nullable:
-		return malformed("json_type")
+		return apperr.New(apperr.Malformed, "json_depth").WithParam("Depth", maxDepth)
+	case t == nil && depth == 1 && !s.known.nullable(key):
+		return blame("json_type", key, s.known.wanted(key))
 	case t == json.Delim('{'):
 		return s.object(depth + 1)
 	case t == json.Delim('['):
@@ -175,7 +183,7 @@ func (s *scanner) value(depth int, nullable bool) error {
 func (s *scanner) text() (string, error) {
 	t, err := s.dec.Token()
 	if err != nil {
-		return "", apperr.Wrap(apperr.Malformed, "json_syntax", err)
+		return "", s.syntax(err)
 	}
 	key, _ := t.(string)
 	return key, cleanToken(t)
@@ -188,17 +196,4 @@ func cleanToken(t json.Token) error {
 		return malformed("not_utf8")
 	}
 	return nil
-}
-
-// jsonNames lists the exact names that dst knows. A pointer field may be null,
-// which means the same as leaving it out.
-func jsonNames(dst any) map[string]bool {
-	t := reflect.TypeOf(dst).Elem()
-	names := make(map[string]bool, t.NumField())
-	for f := range t.Fields() {
-		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" && name != "-" {
-			names[name] = f.Type.Kind() == reflect.Pointer
-		}
-	}
-	return names
 }

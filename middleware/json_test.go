@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"errors"
+	"fmt"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -38,7 +39,8 @@ func TestAPlainObjectIsRead(t *testing.T) {
 
 func TestWhatTwoProgramsMayReadDifferentlyIsRefused(t *testing.T) {
 	for body, reason := range map[string]string{
-		``:                               "json_syntax",
+		``:                               "json_empty",
+		" \n":                            "json_empty",
 		`{`:                              "json_syntax",
 		`{"email":"a"`:                   "json_syntax",
 		`[]`:                             "json_object",
@@ -66,6 +68,52 @@ func TestWhatTwoProgramsMayReadDifferentlyIsRefused(t *testing.T) {
 		e := apperr.From(err)
 		if e == nil || e.Kind != apperr.Malformed || e.Reason != reason {
 			t.Errorf("%q: got %v, want %s", body, err, reason)
+		}
+	}
+}
+
+// What is wrong is not enough for who has to mend a client: the answer says
+// where, and what would be right.
+func TestAJSONErrorSaysWhereAndWhatWouldBeRight(t *testing.T) {
+	type nested struct{ A string }
+	var dst struct {
+		Text   *string  `json:"text"`
+		Flag   bool     `json:"flag"`
+		Count  int64    `json:"count"`
+		Words  []string `json:"words"`
+		Nested nested   `json:"nested"`
+	}
+	long := strings.Repeat("ä", 100)
+	for body, want := range map[string]string{
+		`{"text":1}`:                 "json_type text=json_text",
+		`{"flag":"true"}`:            "json_type flag=json_bool",
+		`{"flag":null}`:              "json_type flag=json_bool",
+		`{"count":"1"}`:              "json_type count=json_number",
+		`{"count":1.5}`:              "json_type count=json_number",
+		`{"words":"a b"}`:            "json_type words=json_list",
+		`{"words":["a",1]}`:          "json_type words=json_list",
+		`{"nested":[]}`:              "json_type nested=json_nested",
+		`{"nested":{"A":1}}`:         "json_type nested=json_nested",
+		`{"text":"a","text":"b"}`:    "json_duplicate text=json_twice",
+		`{"nested":{"A":"","A":""}}`: "json_duplicate A=json_twice",
+		`{"txet":"a"}`:               "json_unknown txet=json_unknown Known:text, flag, count, words, nested",
+		`{"` + long + `":1}`:         "json_unknown " + long[:2*maxName] + "=json_unknown Known:text, flag, count, words, nested",
+		`{"text":"a" "flag":true}`:   "json_syntax Byte:12",
+		`{"text":"a"`:                "json_syntax Byte:11",
+	} {
+		e := apperr.From(unmarshalStrict([]byte(body), &dst))
+		got := []string{e.Reason}
+		for name, f := range e.Fields {
+			got = append(got, name+"="+f.Reason)
+			if known := f.Params["Known"]; known != nil {
+				got = append(got, fmt.Sprintf("Known:%v", known))
+			}
+		}
+		if at := e.Params["Byte"]; at != nil {
+			got = append(got, fmt.Sprintf("Byte:%v", at))
+		}
+		if got := strings.Join(got, " "); got != want {
+			t.Errorf("%s:\n got %s\nwant %s", body, got, want)
 		}
 	}
 }

@@ -25,13 +25,18 @@ func (s *Set) bodyLimit(limit int64) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if c.Request.ContentLength > limit {
 			c.Header("Connection", "close") // the rest is not read
-			Fail(c, apperr.New(apperr.TooLarge, "body_too_large"))
+			Fail(c, tooLarge(limit))
 			return
 		}
 		if c.Request.Body != nil && c.Request.Body != http.NoBody {
 			c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, limit)
 		}
 	}
+}
+
+// tooLarge says how much is taken.
+func tooLarge(limit int64) error {
+	return apperr.New(apperr.TooLarge, "body_too_large").WithParam("KB", limit>>10)
 }
 
 // deadline gives the request its end.

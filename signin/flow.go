@@ -238,10 +238,13 @@ func (f *Flow) noWay(ctx context.Context, o opening, err error) error {
 // filled refuses empty secrets before any query (security rule 4).
 func filled(m Method, in Input) error {
 	_, finds := m.(Finder)
+	noName, noSecret := in.Login == "" && !finds, in.Password == "" && in.Response == nil
 	switch {
-	case in.Login == "" && !finds:
+	case noName && noSecret:
+		return apperr.InvalidField("username", "required").WithField("password", apperr.Field{Reason: "required"})
+	case noName:
 		return apperr.InvalidField("username", "required")
-	case in.Password == "" && in.Response == nil:
+	case noSecret:
 		return apperr.InvalidField("password", "required")
 	}
 	return nil

@@ -99,6 +99,10 @@ func TestEmptyFieldsAreRefusedBeforeAnything(t *testing.T) {
 			t.Error(name, err)
 		}
 	}
+	_, err := h.SignIn(h.ctx(), Input{})
+	if e := apperr.From(err); e == nil || len(e.Fields) != 2 {
+		t.Errorf("of two empty fields not both are named: %v", err)
+	}
 	if h.counters() != 0 {
 		t.Error("an empty field was counted as a try")
 	}
