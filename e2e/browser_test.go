@@ -210,6 +210,24 @@ func (b *browser) accessible(what string) {
 	if wide {
 		b.t.Errorf("%s scrolls sideways", what)
 	}
+	b.roomy(what)
+}
+
+// roomy checks that no button squeezes the words of a row into a few letters a
+// line, and that no words touch the edge of their panel.
+func (b *browser) roomy(what string) {
+	b.t.Helper()
+	var cramped []string
+	b.do(chromedp.Evaluate(`[...document.querySelectorAll(".row > div, .panel p")].filter(e => {
+		const at = e.getBoundingClientRect(), panel = e.closest(".panel"), words = document.createRange();
+		if (!panel || !at.width) return false;
+		words.selectNodeContents(e);
+		return e.matches(".row > div") && at.width < 150
+			|| e.matches("p") && words.getBoundingClientRect().left - panel.getBoundingClientRect().left < 12;
+	}).map(e => e.innerText)`, &cramped))
+	for _, words := range cramped {
+		b.t.Errorf("%s has too little room for %q", what, words)
+	}
 }
 
 // focused is the id or the text of what has the keyboard.

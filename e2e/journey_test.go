@@ -77,6 +77,14 @@ func TestEverythingWorksWithoutJavaScript(t *testing.T) {
 	b.signUp(mara, maraPassword)
 	b.signIn(mara, maraPassword)
 	b.wantPath("/account")
+	b.wantText("h1", "Overview") // not "Hello" and an address, which a phone would cut in two
+	b.size(390, 800)
+	b.wantText("main", "Passkeys need JavaScript")
+	b.roomy("the offer of a passkey")
+	b.open("/account/security/passkeys")
+	b.wantText("main", "Passkeys need JavaScript")
+	b.roomy("the list of passkeys")
+	b.size(1280, 800)
 	b.open("/account/profile")
 	b.submit("/account/profile", fields{"name": "Mara Lindqvist", "username": "mara"})
 	b.wantText("body", "Mara Lindqvist")
@@ -193,6 +201,8 @@ func TestThePagesOfAdministratorsAreAccessible(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	b.signIn(mara, maraPassword)
+	b.open("/admin/invitations")
+	b.submit("/admin/invitations", fields{"email": "a.long.address.that.nobody.types.by.hand@harbour.example"})
 	for _, path := range []string{"/admin/invitations", "/admin/audit", "/admin/factors"} {
 		b.accessibleEverywhere(path)
 		b.wantPath(path)
