@@ -168,7 +168,7 @@ func TestTheOnlyOwnerIsToldToFindAnother(t *testing.T) {
 	s := testserver.New(t)
 	chief(t, s, "boss", "owner")
 	b := s.Browser().Login("boss", password)
-	b.Post("/account/close").Is(409).Has("only owner")
+	b.Post("/account/close").Is(409).Has("That can’t be done", "only owner").Lacks("Somebody was first")
 	b.Get("/account").Is(200)
 	newChecker(t).check(s.Program().Login("boss", password).Call("DELETE", "/api/v1/me", nil).Is(409).Has("last_owner"))
 }
