@@ -251,6 +251,9 @@ func TestTooManyTriesAreThrottledOnPageAndJSONAlike(t *testing.T) {
 			t.Errorf("%s has no Retry-After", a.Request.URL)
 		}
 	}
+	// The first wait is a second: nobody is told of a minute.
+	page.Has("You can try again in 1\u00a0s.", "A passkey still works, and so does resetting your password.")
+	call.Has("You can try again in 1\u00a0s.")
 	s.Clock.Advance(time.Hour)
 	s.Browser().Login("mara", password)
 }

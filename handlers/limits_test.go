@@ -167,7 +167,7 @@ func TestAProgramIsToldHowItsLimitStandsAndAPageIsNot(t *testing.T) {
 	}
 	refused := s.Browser().Post("/login", "username", "mara", "password", password).Is(http.StatusTooManyRequests)
 	saysWhen(t, refused)
-	if !strings.Contains(refused.Body, "You can try again at") {
+	if !strings.Contains(refused.Body, "You can try again in") {
 		t.Errorf("the page does not say when to come back:\n%s", refused.Body)
 	}
 	if got := refused.Header.Values("RateLimit"); len(got) != 1 {

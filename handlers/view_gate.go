@@ -25,6 +25,7 @@ func (a *app) drawLogin(c *gin.Context, status int, typed loginTyped, p middlewa
 		Layout: a.layout(c, nil), Form: formOf(p, "username", typed.Username), Work: a.work(c, tokens.WorkLogin, p),
 		ReturnTo: typed.ReturnTo, SignupClosed: a.Config.SignupClosed, EmailCode: a.Config.EmailCode,
 		Passkeys: a.Passkeys.Available(), RPID: a.Passkeys.RPID(), Unknown: typed.Unknown, Domains: old,
+		Throttled: p.Reason == "too_many_attempts",
 	})
 }
 

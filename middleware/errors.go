@@ -125,7 +125,7 @@ func (s *Set) Describe(c *gin.Context, err error) Problem {
 		p.Work = &wanted
 	}
 	params := s.params(e, p.Wait)
-	p.Text = s.sentence(err, lang, params, "error."+e.Reason, "error."+p.Code)
+	p.Text = s.sentence(err, lang, params, sentenceKey(e, p.Wait), "error."+p.Code)
 	p.Title = s.words(lang, params, "error."+e.Reason+".title", "error.status."+strconv.Itoa(p.Status)+".title")
 	if len(e.Fields) > 0 {
 		p.Fields = make(map[string]string, len(e.Fields))
@@ -134,6 +134,15 @@ func (s *Set) Describe(c *gin.Context, err error) Problem {
 		}
 	}
 	return p
+}
+
+// sentenceKey is the key of the words. A wait of up to a minute is told in
+// seconds: "in 1 minute" would be sixty times the first one.
+func sentenceKey(e *apperr.Error, wait time.Duration) string {
+	if e.Reason == "too_many_attempts" && wait <= time.Minute {
+		return "error.too_many_attempts.soon"
+	}
+	return "error." + e.Reason
 }
 
 // params adds the clock time and the wait to what the sentence may name.

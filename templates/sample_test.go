@@ -80,7 +80,7 @@ func gateSamples(r *templates.Renderer, lang string) []sample {
 		{"login-passkey-domains", templates.PageLoginPasskey, templates.StepView{Layout: layout("/login/passkey"), Login: "mara", Domains: []string{"old.example"}}},
 		{"login-out", templates.PageLogin, templates.LoginView{Layout: signedOut, ReturnTo: "/account/tokens"}},
 		{"login-refused", templates.PageLogin, templates.LoginView{Layout: layout("/login"), Form: mistake(lang, typed, "invalid_credentials", nil)}},
-		{"login-throttled", templates.PageLogin, templates.LoginView{Layout: layout("/login"), Form: mistake(lang, typed, "too_many_attempts", wait)}},
+		{"login-throttled", templates.PageLogin, templates.LoginView{Layout: layout("/login"), Throttled: true, Passkeys: true, Form: mistake(lang, typed, "too_many_attempts", wait)}},
 		{"login-work", templates.PageLogin, templates.LoginView{Layout: layout("/login"), Work: sampleWork()}},
 		{"login-work-wanted", templates.PageLogin, templates.LoginView{
 			Layout: layout("/login"), Form: mistake(lang, typed, "proof_of_work_required", nil), Work: sampleWork(),

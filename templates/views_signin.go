@@ -20,6 +20,8 @@ type LoginView struct {
 	Domains []string
 	// EmailCode shows the way to a mailed code.
 	EmailCode bool
+	// Throttled shows what works without waiting. It is the same for every name.
+	Throttled bool
 	Work      *Work
 }
 
